@@ -1,0 +1,50 @@
+# tillstream. "make" lists what there is. Go and make are all it needs; Go fetches the rest, and the
+# race detector wants a C compiler.
+
+export GOFLAGS := -mod=readonly
+
+# What runs under the race detector. The whole chain in deploy/ is tested without: it takes minutes with.
+RACED   := ./subjects/... ./kv/... ./edge/... ./central/...
+UNRACED := . ./deploy/...
+
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build generate fuzz golden
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: build ## build, then run the whole chain on this machine until Ctrl-C; its files lie in data/
+	./bin/tillstream demo --data data
+
+test: ## everything: gofmt, vet, staticcheck, then all tests, shuffled (papers and house rules among them)
+	@echo "make test: every line below should say ok. When it does: make run"
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
+		{ echo "gofmt would change these, run gofmt -w on them:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@race=-race; go build -race runtime/cgo 2>/dev/null || \
+		{ race=; echo "no C compiler: tests run without the race detector (on Debian: apt-get install gcc libc6-dev)"; }; \
+	failed=0; \
+	go test $$race -shuffle=on $(RACED) || failed=1; \
+	go test -shuffle=on $(UNRACED) || failed=1; \
+	exit $$failed
+
+build: ## a static binary, bin/tillstream
+	CGO_ENABLED=0 go build -trimpath -o bin/tillstream .
+
+generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml
+	go generate ./...
+
+fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies in testdata/fuzz
+	@for package in $$(go list ./...); do \
+		targets=$$(go test -run '^$$' -list '^Fuzz' $$package | grep '^Fuzz'); \
+		for target in $$targets; do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

@@ -1,0 +1,21 @@
+// Package books is the exact state of one brand: points accounts, debt, the marks of the tills'
+// chains, and which receipts have been posted. It is a [fold.Machine]: Apply is pure, so the same
+// journal gives the same books on every node, from zero, in any batching.
+//
+// # Flow
+//
+// A store's pack becomes a proposal of receipt headers ([Pack.Proposal]); Apply moves the chain's mark
+// over each record that extends it and posts the receipt if its rid is not known. A record that extends
+// its chain with a known rid is a repeat: the mark moves, nothing is posted (or the chain would stop
+// for ever). The outcome is the pack's answer, a mark per chain.
+//
+// # Double entry
+//
+// A posted receipt is one transaction; its postings sum to zero over the accounts SHOPPER and DEBT of
+// the shopper, ISSUED and RETURNED. Earnings repay debt first. A return takes from the balance, and
+// what is missing there becomes debt. Balances and debts are never negative.
+//
+// # Durability
+//
+// The books live in memory; the journal is what they are worth. See package replica.
+package books

@@ -1,0 +1,91 @@
+package books
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"tillstream/central/fold"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// opReceipts is the first byte of a proposal's head. Its values are in the journal: never change one.
+const opReceipts = 1
+
+// Pack is what a store sent, unpacked: per run the records, in order.
+type Pack struct {
+	Store subjects.StoreID
+	Runs  [][]record.Receipt
+}
+
+// Proposal gives the pack's form in the journal: headers (and the bodies of start records, which the
+// books read) in the head, the other bodies in the rest.
+func (p *Pack) Proposal() fold.Proposal {
+	n, bodies := 0, 0
+	for _, run := range p.Runs {
+		n += len(run)
+		for i := range run {
+			bodies += len(run[i].Data) + binary.MaxVarintLen32
+		}
+	}
+	head := make([]byte, 0, n*(record.HeaderSize+1)+64*len(p.Runs)+16)
+	rest := make([]byte, 0, bodies)
+	head = append(head, opReceipts)
+	head = record.AppendBlob(head, []byte(p.Store.String()))
+	head = binary.AppendUvarint(head, uint64(len(p.Runs)))
+	for _, run := range p.Runs {
+		head = binary.AppendUvarint(head, uint64(len(run)))
+		for i := range run {
+			head = run[i].Header.Append(head)
+			if run[i].Kind == record.KindStart {
+				head = append(head, run[i].Data...)
+				continue
+			}
+			rest = record.AppendBlob(rest, run[i].Data)
+		}
+	}
+	return fold.Proposal{Head: head, Rest: rest}
+}
+
+// ReadPack reads a proposal's head; the bodies of receipts are not in it.
+func ReadPack(head []byte) (p Pack, err error) {
+	r := record.Reader{B: head}
+	if op := r.U8(); op != opReceipts && r.Err == nil {
+		return p, fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
+	}
+	store := string(r.Blob())
+	p.Runs = make([][]record.Receipt, r.Count(record.HeaderSize))
+	for i := range p.Runs {
+		run := make([]record.Receipt, r.Count(record.HeaderSize))
+		for k := range run {
+			run[k].Header = record.ReadHeader(&r)
+			if run[k].Kind == record.KindStart {
+				run[k].Data = r.Bytes(int(run[k].BodySize))
+			}
+		}
+		p.Runs[i] = run
+	}
+	if err := r.End(); err != nil {
+		return Pack{}, fmt.Errorf("proposal: %w", err)
+	}
+	if p.Store, err = subjects.ParseStoreID(store); err != nil {
+		return Pack{}, fmt.Errorf("proposal: %w", err)
+	}
+	return p, nil
+}
+
+// ReadBodies fills in the bodies of a pack from its proposal's rest.
+func (p *Pack) ReadBodies(rest []byte) error {
+	r := record.Reader{B: rest}
+	for _, run := range p.Runs {
+		for k := range run {
+			if run[k].Kind != record.KindStart {
+				run[k].Data = r.Blob()
+			}
+		}
+	}
+	if err := r.End(); err != nil {
+		return fmt.Errorf("bodies of a proposal: %w", err)
+	}
+	return nil
+}

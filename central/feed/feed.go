@@ -1,0 +1,167 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tillstream/central/books"
+	"tillstream/central/replica"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// Limits of one answer, in items. It finishes the entry in which the limit falls.
+const (
+	defaultLimit = 1000
+	maxLimit     = 5000
+)
+
+// pullsCount is how long a store that pulled here is poked from here.
+const pullsCount = 10 * time.Minute
+
+// Config says what a Server serves.
+type Config struct {
+	Net     subjects.Net
+	Conn    *nats.Conn
+	Replica *replica.Replica
+	Books   *books.Books          // read under the replica's lock
+	Metrics prometheus.Registerer // nil: none
+	Log     *slog.Logger
+}
+
+// Server is the service on one node.
+type Server struct {
+	cfg   Config
+	items prometheus.Counter
+	pulls prometheus.Counter
+
+	mu     sync.Mutex
+	pulled map[subjects.StoreID]time.Time // guarded by mu
+}
+
+// New makes a Server.
+func New(cfg Config) *Server {
+	s := &Server{
+		cfg:    cfg,
+		pulled: map[subjects.StoreID]time.Time{},
+		items: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tillstream_feed_items_total", Help: "Items that fell to stores."}),
+		pulls: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tillstream_feed_pulls_total", Help: "Pulls answered."}),
+	}
+	if cfg.Metrics != nil {
+		cfg.Metrics.MustRegister(s.items, s.pulls)
+	}
+	return s
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	svc, err := micro.AddService(s.cfg.Conn, micro.Config{
+		Name: subjects.ServiceFeed, Version: "1.0.0",
+		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(),
+	})
+	if err != nil {
+		return fmt.Errorf("serve feed: %w", err)
+	}
+	err = svc.AddEndpoint("pull", micro.HandlerFunc(func(req micro.Request) { s.answer(ctx, req) }),
+		micro.WithEndpointSubject(s.cfg.Net.AnyFeedPull()))
+	if err != nil {
+		return fmt.Errorf("serve feed: %w", err)
+	}
+	<-ctx.Done()
+	if err := svc.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
+	}
+	return nil
+}
+
+// Poke tells the stores that pull here that there is more. It is the replica's Changed.
+func (s *Server) Poke(stores []subjects.StoreID) {
+	now := time.Now()
+	for _, id := range stores {
+		s.mu.Lock()
+		at, ok := s.pulled[id]
+		if ok && now.Sub(at) > pullsCount {
+			delete(s.pulled, id)
+			ok = false
+		}
+		s.mu.Unlock()
+		if !ok {
+			continue
+		}
+		if err := s.cfg.Conn.Publish(s.cfg.Net.FeedChanged(id), nil); err != nil {
+			s.cfg.Log.Debug("poke", "store", id, "err", err) // it pulls by itself within a second
+		}
+	}
+}
+
+func (s *Server) answer(ctx context.Context, req micro.Request) {
+	store, ok := s.cfg.Net.StoreOf(req.Subject())
+	pull, err := record.ReadPull(req.Data())
+	if !ok || err != nil {
+		s.cfg.Log.Warn("refuses a pull", "subject", req.Subject(), "err", err)
+		s.respond(req, func() error { return req.Error("400", "malformed pull", nil) })
+		return
+	}
+	page, err := s.page(ctx, store, pull)
+	if err != nil {
+		s.cfg.Log.Error("answer a pull", "store", store, "err", err)
+		s.respond(req, func() error { return req.Error("500", "the feed cannot be read on this node", nil) })
+		return
+	}
+	s.mu.Lock()
+	s.pulled[store] = time.Now()
+	s.mu.Unlock()
+	s.pulls.Inc()
+	s.items.Add(float64(len(page.Items)))
+	s.respond(req, func() error { return req.Respond(page.Append(nil)) })
+}
+
+func (s *Server) respond(req micro.Request, send func() error) {
+	if err := send(); err != nil {
+		s.cfg.Log.Debug("answer a pull", "subject", req.Subject(), "err", err) // the store pulls again
+	}
+}
+
+// page answers one pull.
+func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.Pull) (record.Page, error) {
+	limit := int(pull.Limit)
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	generation, at := s.cfg.Replica.HistoryAt()
+	c := pull.Cursor
+	switch {
+	case at == 0:
+		return record.Page{Status: record.FeedBehind}, nil // nothing is folded here yet
+	case c.Entry > 0 && c.Generation != generation:
+		return record.Page{Status: record.FeedReset, Cursor: record.Cursor{Generation: generation}}, nil
+	case c.Entry > at:
+		return record.Page{Status: record.FeedBehind}, nil
+	}
+	keys, upTo, more, err := s.cfg.Replica.Feed(store, c.Entry, min(limit, maxLimit))
+	if err != nil {
+		return record.Page{}, err
+	}
+	page := record.Page{
+		Status: record.FeedItems, More: more,
+		Cursor: record.Cursor{Generation: generation, Entry: upTo},
+		Items:  make([]record.Item, 0, len(keys)),
+	}
+	err = s.cfg.Replica.Read(ctx, upTo, func(uint64) {
+		for i := range keys {
+			page.Items = append(page.Items, s.cfg.Books.Item(store, keys[i].Kind, keys[i].Key))
+		}
+		page.Counted = s.cfg.Books.Counted(store, c.Entry)
+	})
+	return page, err
+}

@@ -1,0 +1,133 @@
+package fold
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/klauspost/compress/s2"
+
+	"tillstream/kv/record"
+)
+
+// Proposal is what may become part of an entry. Head is all that a machine's Apply reads; Rest is what
+// only history wants (bodies of receipts). A proposal must be idempotent: after a change of writer it
+// may be proposed again though it was stored.
+type Proposal struct {
+	Head []byte
+	Rest []byte
+}
+
+// Size is the raw bytes of the proposal.
+func (p *Proposal) Size() int { return len(p.Head) + len(p.Rest) }
+
+// Entry is one message of the journal: one transaction, all of it or nothing.
+type Entry struct {
+	Generation record.Generation
+	Number     uint64 // 1, 2, 3, …; not the stream's sequence
+	Term       uint64 // number of the writer's first entry
+	At         int64  // Unix milliseconds; never before the entry before. The only clock a state may use
+	Prev       record.Hash
+	Proposals  []Proposal // empty: a new writer's first entry
+
+	Stream uint64 // sequence of its message in the stream, once that is known; not part of the bytes
+
+	hash   record.Hash // of the message's bytes
+	packed []byte      // sections not opened yet
+}
+
+// Hash is the SHA-256 of the entry's bytes, which the next entry names.
+func (e *Entry) Hash() record.Hash { return e.hash }
+
+const entryVersion = 1
+
+// MaxEntry bounds the raw bytes of one entry; a single proposal may be larger, up to the message limit.
+const MaxEntry = record.MaxPack
+
+// Encode gives the entry's bytes and sets its hash. Heads come in one compressed section and rests in
+// another, so that a fold need not open the bodies.
+func (e *Entry) Encode() []byte {
+	b := []byte{entryVersion}
+	b = append(b, e.Generation[:]...)
+	b = binary.BigEndian.AppendUint64(b, e.Number)
+	b = binary.BigEndian.AppendUint64(b, e.Term)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.At))
+	b = append(b, e.Prev[:]...)
+	heads := make([]byte, 0, 64)
+	var rests []byte
+	heads = binary.AppendUvarint(heads, uint64(len(e.Proposals)))
+	for i := range e.Proposals {
+		heads = record.AppendBlob(heads, e.Proposals[i].Head)
+		rests = record.AppendBlob(rests, e.Proposals[i].Rest)
+	}
+	b = record.AppendBlob(b, s2.Encode(nil, heads))
+	b = record.AppendBlob(b, s2.Encode(nil, rests))
+	e.hash = sha256.Sum256(b)
+	return b
+}
+
+// Decode reads the fixed part of an entry's bytes; Open reads the rest.
+func Decode(b []byte) (*Entry, error) {
+	r := record.Reader{B: b}
+	if v := r.U8(); v != entryVersion && r.Err == nil {
+		return nil, fmt.Errorf("journal entry: %w: unknown version %d", record.ErrFormat, v)
+	}
+	e := &Entry{}
+	r.Fill(e.Generation[:])
+	e.Number, e.Term, e.At = r.U64(), r.U64(), r.I64()
+	r.Fill(e.Prev[:])
+	if r.Err != nil {
+		return nil, fmt.Errorf("journal entry: %w", r.Err)
+	}
+	e.packed = r.B
+	e.hash = sha256.Sum256(b)
+	return e, nil
+}
+
+// Open unpacks the heads, and the rests too if asked.
+func (e *Entry) Open(rests bool) error {
+	r := record.Reader{B: e.packed}
+	packedHeads, packedRests := r.Blob(), r.Blob()
+	if err := r.End(); err != nil {
+		return fmt.Errorf("journal entry %d: %w", e.Number, err)
+	}
+	heads, err := unpack(packedHeads)
+	if err != nil {
+		return fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
+	}
+	hr := record.Reader{B: heads}
+	e.Proposals = make([]Proposal, hr.Count(1))
+	for i := range e.Proposals {
+		e.Proposals[i].Head = hr.Blob()
+	}
+	if err := hr.End(); err != nil {
+		return fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
+	}
+	if !rests {
+		return nil
+	}
+	all, err := unpack(packedRests)
+	if err != nil {
+		return fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
+	}
+	rr := record.Reader{B: all}
+	for i := range e.Proposals {
+		e.Proposals[i].Rest = rr.Blob()
+	}
+	if err := rr.End(); err != nil {
+		return fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
+	}
+	return nil
+}
+
+// maxSection bounds what a section may unpack to: an entry is at most MaxEntry raw bytes, or one
+// proposal that fits a NATS message.
+const maxSection = 4 << 20
+
+func unpack(b []byte) ([]byte, error) {
+	n, err := s2.DecodedLen(b)
+	if err != nil || n > maxSection {
+		return nil, record.ErrFormat
+	}
+	return s2.Decode(nil, b)
+}

@@ -1,0 +1,307 @@
+package gateway
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/books"
+	"tillstream/central/replica"
+	"tillstream/central/streams"
+	"tillstream/kv/record"
+	"tillstream/kv/seal"
+)
+
+// AdminConfig says where the admin API listens and what it answers from.
+type AdminConfig struct {
+	Listen  string       // host:port; beyond loopback only with a Token
+	Token   string       // bearer token that every request must carry; empty: none, on loopback only
+	Metrics http.Handler // at /metrics
+	JS      jetstream.JetStream
+	Streams []jetstream.StreamConfig // what should be
+	Replica *replica.Replica
+	Books   *books.Books // read under the replica's lock
+	Cards   *seal.Cards  // turns a card number into its account
+	Log     *slog.Logger
+}
+
+// Admin is the admin API of one node.
+type Admin struct {
+	cfg AdminConfig
+	lis net.Listener
+}
+
+// OpenAdmin binds the listener.
+func OpenAdmin(cfg AdminConfig) (*Admin, error) {
+	lis, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("admin API: %w", err)
+	}
+	if host, _ := lis.Addr().(*net.TCPAddr); !host.IP.IsLoopback() && cfg.Token == "" {
+		return nil, errors.Join(fmt.Errorf("admin API on %s: beyond loopback it needs a token: set admin_token_file", cfg.Listen), lis.Close())
+	}
+	return &Admin{cfg, lis}, nil
+}
+
+// URL is where the API answers.
+func (a *Admin) URL() string { return "http://" + a.lis.Addr().String() }
+
+// Run serves until ctx ends.
+func (a *Admin) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.cfg.Metrics)
+	mux.HandleFunc("GET /v1/status", answer(a.status))
+	mux.HandleFunc("POST /v1/books/account", answer(a.account))
+	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
+	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
+	mux.HandleFunc("POST /v1/streams/apply", answer(a.apply))
+	srv := &http.Server{
+		Handler: a.allow(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if err := srv.Close(); err != nil {
+			a.cfg.Log.Debug("close admin API", "err", err)
+		}
+	})
+	defer stop()
+	if err := srv.Serve(a.lis); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("admin API: %w", err)
+	}
+	return nil
+}
+
+func (a *Admin) allow(next http.Handler) http.Handler {
+	want := []byte("Bearer " + a.cfg.Token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.cfg.Token != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+			problem(w, http.StatusUnauthorized, "unauthorised", "the request carries no token that is known here")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// maxRequest bounds a request's body, in bytes.
+const maxRequest = 1 << 16
+
+// errRequest means that the caller has to change the request.
+var errRequest = errors.New("bad request")
+
+// errUnknown means that what was asked for is not there.
+var errUnknown = errors.New("not found")
+
+// answer turns a question into JSON, and its error into a problem (RFC 9457). It is the one switch.
+func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		v, err := ask(r)
+		switch {
+		case err == nil:
+			w.Header().Set("Content-Type", "application/json")
+			if err := json.NewEncoder(w).Encode(v); err != nil {
+				return // the caller has gone
+			}
+		case errors.Is(err, errRequest):
+			problem(w, http.StatusBadRequest, "invalid-field", err.Error())
+		case errors.Is(err, errUnknown):
+			problem(w, http.StatusNotFound, "not-found", err.Error())
+		case errors.Is(err, replica.ErrBehind):
+			problem(w, http.StatusServiceUnavailable, "behind", err.Error())
+		default:
+			problem(w, http.StatusInternalServerError, "internal", err.Error())
+		}
+	}
+}
+
+func problem(w http.ResponseWriter, status int, slug, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	body := map[string]any{"type": "/problems/" + slug, "title": http.StatusText(status), "status": status, "detail": detail}
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		return // the caller has gone
+	}
+}
+
+// Status is the answer to GET /v1/status.
+type Status struct {
+	Node       string       `json:"node"`
+	Writer     string       `json:"writer"`
+	Generation string       `json:"generation"`
+	Entry      uint64       `json:"entry"`
+	Term       uint64       `json:"term"`
+	At         time.Time    `json:"at"`
+	Digest     string       `json:"digest"`
+	Broken     bool         `json:"broken"`
+	Accounts   int          `json:"accounts"`
+	Totals     books.Totals `json:"totals"`
+}
+
+func (a *Admin) status(r *http.Request) (Status, error) {
+	s := a.cfg.Replica.Status()
+	out := Status{
+		Node: s.Node.String(), Writer: s.Writer, Generation: s.Generation.String(), Entry: s.Entry, Term: s.Term,
+		At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
+	}
+	err := a.cfg.Replica.Read(r.Context(), s.Entry, func(entry uint64) {
+		out.Accounts, out.Totals = a.cfg.Books.Accounts(), a.cfg.Books.Totals()
+		out.Entry, out.Digest = entry, a.cfg.Books.Digest().String()
+	})
+	return out, err
+}
+
+// AccountQuestion is the body of POST /v1/books/account: a card number or an account.
+type AccountQuestion struct {
+	Card    string `json:"card,omitempty"`
+	Account string `json:"account,omitempty"`
+	Entry   uint64 `json:"not_before,omitempty"` // journal entry that the answer must contain
+}
+
+// Account is its answer.
+type Account struct {
+	Account  string    `json:"account"`
+	Balance  int64     `json:"balance"`
+	Debt     int64     `json:"debt"`
+	AsOf     time.Time `json:"as_of"`
+	Entry    uint64    `json:"entry"` // this node has folded so far
+	Postings []Posting `json:"postings"`
+}
+
+// Posting is one line of an account.
+type Posting struct {
+	Entry   uint64    `json:"entry"`
+	At      time.Time `json:"at"`
+	Receipt string    `json:"receipt"`
+	Kind    string    `json:"kind"`
+	Points  int64     `json:"points"` // into the balance
+	Debt    int64     `json:"debt"`   // + owed, - repaid
+}
+
+func (a *Admin) account(r *http.Request) (Account, error) {
+	var q AccountQuestion
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil {
+		return Account{}, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	id, err := a.accountID(q)
+	if err != nil {
+		return Account{}, err
+	}
+	out := Account{Account: id.String()}
+	known := false
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	err = a.cfg.Replica.Read(ctx, q.Entry, func(entry uint64) {
+		var s record.Shopper
+		s, known = a.cfg.Books.Shopper(id)
+		out.Balance, out.Debt, out.AsOf, out.Entry = s.Balance, s.Debt, time.UnixMilli(s.AsOf).UTC(), entry
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	if !known {
+		return Account{}, fmt.Errorf("account %s: %w", id, errUnknown)
+	}
+	out.Postings, err = a.postings(id)
+	return out, err
+}
+
+func (a *Admin) accountID(q AccountQuestion) (record.AccountID, error) {
+	switch {
+	case (q.Card == "") == (q.Account == ""):
+		return record.AccountID{}, fmt.Errorf("%w: give either card or account", errRequest)
+	case q.Card != "":
+		return a.cfg.Cards.Account(q.Card), nil
+	}
+	id, err := record.ParseAccountID(q.Account)
+	if err != nil {
+		return id, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	return id, nil
+}
+
+// maxPostings bounds the lines of one answer: the latest.
+const maxPostings = 1000
+
+func (a *Admin) postings(id record.AccountID) ([]Posting, error) {
+	out := []Posting{}
+	var bad error
+	err := a.cfg.Replica.Rows(books.TablePostings, id[:], func(key, value []byte) bool {
+		_, p, err := books.ReadPosting(key, value)
+		if err != nil {
+			bad = err
+			return false
+		}
+		out = append(out, Posting{p.Entry, time.UnixMilli(p.At).UTC(), p.RID.String(), p.Kind.String(), p.Shopper, -p.Debt})
+		return true
+	})
+	if len(out) > maxPostings {
+		out = out[len(out)-maxPostings:]
+	}
+	return out, errors.Join(bad, err)
+}
+
+// Verification is the answer to POST /v1/books/verify.
+type Verification struct {
+	Node       string `json:"node"`
+	Generation string `json:"generation"`
+	Entry      uint64 `json:"entry"`
+	Digest     string `json:"digest"`
+	books.Verdict
+	Totals books.Totals `json:"totals"`
+}
+
+// verify holds the fold still while it counts the books again: history has to be at the same entry.
+func (a *Admin) verify(r *http.Request) (Verification, error) {
+	var out Verification
+	node := a.cfg.Replica.Status().Node.String()
+	for range 200 {
+		var done bool
+		var verr error
+		err := a.cfg.Replica.Read(r.Context(), 0, func(entry uint64) {
+			generation, at := a.cfg.Replica.HistoryAt()
+			if at != entry {
+				return // history is a moment behind
+			}
+			done = true
+			out = Verification{
+				Node: node, Generation: generation.String(), Entry: entry,
+				Digest: a.cfg.Books.Digest().String(), Totals: a.cfg.Books.Totals(),
+			}
+			out.Verdict, verr = a.cfg.Books.Verify(a.cfg.Replica)
+		})
+		if err != nil || done {
+			return out, errors.Join(err, verr)
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-r.Context().Done():
+			return out, r.Context().Err()
+		}
+	}
+	return out, fmt.Errorf("verify: %w: receipts are posted faster than history is written; ask again, or another node", replica.ErrBehind)
+}
+
+// Plan is the answer to POST /v1/streams/plan and apply.
+type Plan struct {
+	Changes []streams.Change `json:"changes"`
+}
+
+func (a *Admin) plan(r *http.Request) (Plan, error) {
+	changes, err := streams.Plan(r.Context(), a.cfg.JS, a.cfg.Streams)
+	return Plan{append([]streams.Change{}, changes...)}, err
+}
+
+func (a *Admin) apply(r *http.Request) (Plan, error) {
+	changes, err := streams.Apply(r.Context(), a.cfg.JS, a.cfg.Streams)
+	return Plan{append([]streams.Change{}, changes...)}, err
+}

@@ -1,0 +1,30 @@
+package hub
+
+import (
+	"crypto/rand"
+)
+
+// Crash ends the server as nearly as one in this process can to how a killed process ends: the other
+// nodes see their routes close, and are not told who should lead now. The server's own Shutdown steps
+// down first; so Crash changes the cluster's secret and forgets the routes, upon which the server drops
+// them, and then ends it. What was acknowledged is on disk either way. For tests.
+func (h *Hub) Crash() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cfg.ClusterListen != "" {
+		if err := h.isolate(); err != nil {
+			h.log.Warn("crash is an orderly stop", "err", err)
+		}
+	}
+	h.server.Shutdown()
+}
+
+func (h *Hub) isolate() error {
+	o, err := h.options(h.bound, h.brands)
+	if err != nil {
+		return err
+	}
+	o.Routes = nil
+	o.Cluster.Password = rand.Text()
+	return h.server.ReloadOptions(o)
+}

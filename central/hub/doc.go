@@ -1,0 +1,32 @@
+// Package hub owns the NATS server inside a node of the centre: one of a cluster, with JetStream, and
+// the door where stores join as leafs. No other package of the centre imports nats-server.
+//
+// # Flow
+//
+// Each brand has an account, in which subjects, streams and users are its own. The node's own services
+// connect in process, see [Hub.Connect], with full rights in one brand's account, as a user that exists
+// only while this server runs and may connect only in process. There is no door for other clients, and
+// no user for those who bring no credentials.
+//
+// A store proves its nkey and may join only as a leaf, within the allow-lists that
+// subjects.Net.StorePermissions gives, and it may send one answer to each question that reaches it. In
+// particular no store reaches JetStream: one publish with a wrong expectation, even from a leaf, stops
+// an R3 stream for good. Stores do not see each other's subscriptions. Who breaks the allow-lists (a
+// well-behaved leaf is told them and does not) is disconnected and named in the log.
+//
+// Nodes of the centre know each other by a shared secret, and by TLS where it is configured.
+//
+// # Durability
+//
+// Config.DataDir holds JetStream's files and is precious: the streams of all brands. It is written with
+// an fsync for each message before that is acknowledged. There is no setting to relax this: the server's
+// default, an fsync every 2 minutes, lost the whole stream in 4 of 4 power cuts. A node whose directory
+// is lost is filled by the other two; a directory that is rolled back is brought forward by them,
+// unless two are rolled back alike. Nobody edits it by hand.
+//
+// # Failure
+//
+// [Hub.Close] hands over what this node leads before it stops: some 20 to 110 ms without an answer. When a
+// node dies, streams it led have no leader for 4 to 7.5 s. A dead route is found by pings, each second, at
+// most 2 unanswered; a dead leaf by pings every 10 s, since leafs ping faster themselves.
+package hub

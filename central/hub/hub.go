@@ -1,0 +1,178 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"tillstream/subjects"
+)
+
+// startWithin bounds the wait for the doors once the streams on disk are read, which itself takes as
+// long as it takes.
+const startWithin = time.Minute
+
+const (
+	clientWait = 50 * time.Millisecond // a connection in process waits so long before it tries again
+	readyLook  = 10 * time.Millisecond // between two looks of Ready
+)
+
+// ErrBrand means that a brand is not served here.
+var ErrBrand = errors.New("brand is not served here")
+
+// Hub is the running server of a node of the centre. It is safe for many goroutines.
+type Hub struct {
+	cfg    Config
+	own    map[subjects.BrandID]ownUser // never changed after Open
+	bound  ports
+	server *server.Server
+	log    *slog.Logger
+
+	mu     sync.Mutex // held through a reload
+	brands []Brand    // guarded by mu; what the server was told last
+}
+
+// ownUser is this node's user in one brand's account, drawn at each start.
+type ownUser struct {
+	pair   nkeys.KeyPair
+	public string
+}
+
+// Open starts the server: when it returns, the doors are bound and the streams on disk are read, but
+// the cluster may not have a leader; see Ready. It refuses a Config that would leave a door open to all.
+func Open(cfg Config) (*Hub, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
+	}
+	h := &Hub{cfg: cfg, log: cfg.Log, own: map[subjects.BrandID]ownUser{}, brands: clone(cfg.Brands)}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	for _, b := range h.brands {
+		u, err := newUser()
+		if err != nil {
+			return nil, fmt.Errorf("open hub %s: make own user: %w", cfg.Node, err)
+		}
+		h.own[b.Net.Brand] = u
+	}
+	o, err := h.options(ports{}, h.brands)
+	if err != nil {
+		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
+	}
+	if h.server, err = start(o, h.log); err != nil {
+		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
+	}
+	h.bound.client, h.bound.leaf = o.Port, o.LeafNode.Port // the server has written back what it bound
+	if a := h.server.ClusterAddr(); a != nil {
+		h.bound.cluster = a.Port
+	}
+	return h, nil
+}
+
+func newUser() (ownUser, error) {
+	kp, err := nkeys.CreateUser()
+	if err != nil {
+		return ownUser{}, err
+	}
+	pub, err := kp.PublicKey()
+	return ownUser{kp, pub}, err
+}
+
+func start(o *server.Options, log *slog.Logger) (*server.Server, error) {
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, err
+	}
+	sl := &serverLog{log: log}
+	s.SetLoggerV2(sl, false, false, false)
+	s.Start()
+	ready := sl.failed() == nil && s.ReadyForConnections(startWithin)
+	if err := sl.failed(); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	if !ready {
+		s.Shutdown()
+		return nil, errors.New("server does not start")
+	}
+	return s, nil
+}
+
+// Connect opens a connection in process as this node's user in the brand's account, where it may do
+// everything. The connection is made again for ever; the caller closes it, before this Hub. Later
+// options win.
+func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) (*nats.Conn, error) {
+	u, ok := h.own[brand]
+	if !ok {
+		return nil, fmt.Errorf("connect %s to brand %s: %w", name, brand, ErrBrand)
+	}
+	all := append([]nats.Option{
+		nats.Name(name),
+		nats.InProcessServer(h.server),
+		nats.Nkey(u.public, u.pair.Sign),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(clientWait),
+	}, opts...)
+	nc, err := nats.Connect("", all...)
+	if err != nil {
+		return nil, fmt.Errorf("connect %s to brand %s: %w", name, brand, err)
+	}
+	return nc, nil
+}
+
+// Ready waits until the cluster has a leader and this node has all that it decided, so that streams
+// can be made and used. It returns the cause of ctx's end with what is missing.
+func (h *Hub) Ready(ctx context.Context) error {
+	tick := time.NewTicker(readyLook)
+	defer tick.Stop()
+	for {
+		err := h.health()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("hub %s is not ready: %w: %w", h.cfg.Node, context.Cause(ctx), err)
+		case <-tick.C:
+		}
+	}
+}
+
+func (h *Hub) health() error {
+	s := h.server.Healthz(&server.HealthzOptions{JSMetaOnly: true})
+	if s.Status != "ok" {
+		return errors.New(s.Error)
+	}
+	return nil
+}
+
+// LeafAddr is where stores join, as host:port, or "" when none may.
+func (h *Hub) LeafAddr() string { return h.addr(h.cfg.LeafListen, h.bound.leaf) }
+
+// ClusterAddr is where the other nodes dial this one, as host:port, or "" when it is alone.
+func (h *Hub) ClusterAddr() string { return h.addr(h.cfg.ClusterListen, h.bound.cluster) }
+
+func (h *Hub) addr(listen string, port int) string {
+	if listen == "" {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(listen) // Open has parsed it
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// Close hands over what this node leads, ends the server and waits for it. Close the connections of
+// Connect first.
+func (h *Hub) Close() error {
+	h.server.Shutdown()
+	h.server.WaitForShutdown()
+	return nil
+}

@@ -1,0 +1,210 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// beat says every beatEvery that this node lives, and hears the others.
+func (r *Replica) beat(ctx context.Context) error {
+	net := r.cfg.Net
+	sub, err := r.cfg.Beats.Subscribe(net.AnyHeartbeat(), func(m *nats.Msg) {
+		if b, err := readBeat(m.Data); err == nil && b.node != r.cfg.Node {
+			r.peers.hear(b, r.now())
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("hear heartbeats: %w", err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the connection may be gone, and the subscription with it
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		b := r.peers.self(r.now())
+		if err := r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil)); err != nil {
+			r.log.Debug("heartbeat", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// heartbeat is what a node says of itself.
+type heartbeat struct {
+	node    subjects.NodeID
+	term    uint64 // in which it writes, or the last it has folded
+	writing bool
+	clock   int64 // Unix milliseconds
+}
+
+const beatVersion = 1
+
+func (b *heartbeat) append(dst []byte) []byte {
+	w := byte(0)
+	if b.writing {
+		w = 1
+	}
+	dst = append(dst, beatVersion, w)
+	dst = record.AppendU64(dst, b.term)
+	dst = record.AppendU64(dst, uint64(b.clock))
+	return record.AppendBlob(dst, []byte(b.node.String()))
+}
+
+func readBeat(data []byte) (b heartbeat, err error) {
+	r := record.Reader{B: data}
+	if r.U8() != beatVersion && r.Err == nil {
+		return b, record.ErrFormat
+	}
+	b.writing = r.U8() == 1
+	b.term, b.clock = r.U64(), r.I64()
+	name := string(r.Blob())
+	if err := r.End(); err != nil {
+		return b, err
+	}
+	t, err := subjects.ParseToken(name)
+	b.node = subjects.NodeID{Token: t}
+	return b, err
+}
+
+// peers is what a node knows of the others' lives.
+type peers struct {
+	me subjects.NodeID
+
+	mu      sync.Mutex
+	term    uint64 // guarded by mu, like all below
+	writing bool
+	heard   map[subjects.NodeID]peer
+	start   time.Time
+	held    time.Time     // no try to become the writer before it
+	change  chan struct{} // closed when the writer changes
+	known   subjects.NodeID
+	in      uint64 // term of known
+}
+
+type peer struct {
+	heartbeat
+	at time.Time
+}
+
+func newPeers(me subjects.NodeID) *peers {
+	return &peers{me: me, heard: map[subjects.NodeID]peer{}, change: make(chan struct{})}
+}
+
+func (p *peers) self(now time.Time) heartbeat {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return heartbeat{node: p.me, term: p.term, writing: p.writing, clock: now.UnixMilli()}
+}
+
+func (p *peers) setSelf(term uint64, writing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.term, p.writing = term, writing
+	if writing {
+		p.saw(p.me, term)
+	} else if p.known == p.me {
+		p.saw(subjects.NodeID{}, p.in)
+	}
+}
+
+// hear takes a heartbeat. One of a writer with a lower term than the highest known is a zombie's: it
+// counts for its clock, not as the writer.
+func (p *peers) hear(b heartbeat, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.writing && b.term < p.in {
+		b.writing = false
+	}
+	p.heard[b.node] = peer{b, now}
+	switch {
+	case b.writing && (b.term > p.in || p.known != b.node):
+		p.saw(b.node, b.term)
+	case !b.writing && p.known == b.node: // it has stood down
+		p.saw(subjects.NodeID{}, p.in)
+	}
+}
+
+// saw records who writes, and wakes whoever waits for a change. Callers hold mu.
+func (p *peers) saw(node subjects.NodeID, term uint64) {
+	if p.known == node && p.in == term {
+		return
+	}
+	p.known, p.in = node, term
+	close(p.change)
+	p.change = make(chan struct{})
+}
+
+// writer gives the node that writes and its term, and whether it has been heard lately.
+func (p *peers) writer(now time.Time) (node subjects.NodeID, term uint64, alive bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known.IsZero() {
+		return p.known, p.in, false
+	}
+	if p.known == p.me {
+		return p.me, p.in, p.writing
+	}
+	return p.known, p.in, now.Sub(p.heard[p.known].at) < silence
+}
+
+// watch gives the writer and a channel that is closed when it changes.
+func (p *peers) watch() (node subjects.NodeID, change <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known, p.change
+}
+
+// hold puts off the next try to become the writer; patience gives the time before which none is made:
+// a node that has just started listens first.
+func (p *peers) hold(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = until
+}
+
+func (p *peers) patience(now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.start.IsZero() {
+		p.start = now
+	}
+	if first := p.start.Add(silence); first.After(p.held) {
+		return first
+	}
+	return p.held
+}
+
+// drift gives how far this node's clock is from the median of the nodes heard lately, itself among
+// them. Fewer than three nodes have no majority on what the time is: then it is zero.
+func (p *peers) drift() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	offsets := []int64{0}
+	var newest time.Time
+	for _, h := range p.heard {
+		if h.at.After(newest) {
+			newest = h.at
+		}
+	}
+	for _, h := range p.heard {
+		if newest.Sub(h.at) < 10*silence {
+			offsets = append(offsets, h.clock-h.at.UnixMilli())
+		}
+	}
+	if len(offsets) < 3 {
+		return 0
+	}
+	slices.Sort(offsets)
+	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs()
+}

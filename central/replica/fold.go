@@ -1,0 +1,190 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
+)
+
+// read brings the journal's entries, opened, to the fold, from the first that is not folded yet. When
+// the stream or the consumer fails it starts again from where the fold is.
+func (r *Replica) read(ctx context.Context) error {
+	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 2*time.Second) {
+		start := time.Now()
+		err := r.readOn(ctx)
+		if time.Since(start) > 10*time.Second {
+			pause = 50 * time.Millisecond
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.Debug("journal reader starts again", "err", err)
+		}
+		if !wait(ctx, pause) {
+			break
+		}
+	}
+	return nil
+}
+
+// wait sleeps unless ctx ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// readOn reads until something fails.
+func (r *Replica) readOn(ctx context.Context) error {
+	r.mu.RLock()
+	next := r.tip.stream + 1
+	r.mu.RUnlock()
+	setup, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cons, err := r.js.OrderedConsumer(setup, r.cfg.Net.JournalStream(), jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+	})
+	if err != nil {
+		return fmt.Errorf("read journal from %d: %w", next, err)
+	}
+	// Pulls are bounded by bytes: a message may be close to 1 MiB.
+	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(time.Second))
+	if err != nil {
+		return fmt.Errorf("read journal from %d: %w", next, err)
+	}
+	stop := context.AfterFunc(ctx, msgs.Stop)
+	defer stop()
+	defer msgs.Stop()
+	for {
+		m, err := msgs.Next()
+		if err != nil {
+			return fmt.Errorf("read journal: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read journal: %w", err)
+		}
+		if meta.Sequence.Stream < next {
+			continue
+		}
+		if meta.Sequence.Stream > next {
+			return fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream)
+		}
+		next++
+		e, err := fold.Decode(m.Data())
+		if err != nil {
+			return err
+		}
+		e.Stream = meta.Sequence.Stream
+		if e.Number > r.folded.Load() { // else the writer has applied it before it came back
+			if err := e.Open(false); err != nil {
+				return err
+			}
+		}
+		select {
+		case r.entered <- e:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if r.broken.Load() {
+			return ErrBroken // the fold refused an entry: read again from its last good one
+		}
+	}
+}
+
+// fold owns the state: it applies what the stream brings, writes proposals when it is this node's
+// turn, and tries to become the writer when nobody is.
+func (r *Replica) fold(ctx context.Context) error {
+	defer r.refuseAll()
+	turn := time.NewTicker(beatEvery)
+	defer turn.Stop()
+	for {
+		if p := r.spilt; p != nil {
+			r.spilt = nil
+			r.propose(ctx, p)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-r.entered:
+			r.enter(ctx, e)
+		case p := <-r.proposals:
+			r.propose(ctx, p)
+		case <-turn.C:
+			r.turn(ctx)
+		}
+	}
+}
+
+// propose writes p, and what else waits, if this node is the writer.
+func (r *Replica) propose(ctx context.Context, p *waiting) {
+	if !r.writing {
+		p.refuse(ErrNotWriter)
+		return
+	}
+	if err := r.write(ctx, r.gather(p)); err != nil {
+		r.standDown(err)
+	}
+}
+
+// enter folds one entry that came from the stream.
+func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
+	t := &r.tip
+	switch {
+	case e.Number <= t.number && (e.Number != t.number || e.Hash() == t.hash):
+		return // folded before
+	case e.Number != t.number+1 || e.Prev != t.hash || (t.number > 0 && e.Generation != t.generation):
+		if !r.broken.Swap(true) {
+			r.log.Error("the fold stops: an entry does not follow the last one; reading the journal again",
+				"entry", e.Number, "last", t.number, "err", ErrBroken)
+			r.metrics.broken.Inc()
+		}
+		return
+	}
+	if r.writing { // somebody else wrote: the stream has a new writer
+		r.standDown(errors.New("another node's entry is in the journal"))
+	}
+	if r.broken.Swap(false) {
+		r.log.Info("the journal follows again", "entry", e.Number)
+	}
+	if e.Term != r.tip.term {
+		// Somebody has just become the writer, and may not have said so yet: do not snatch it away.
+		r.peers.hold(r.now().Add(silence))
+	}
+	var fx fold.Effects
+	r.advance(e, &fx)
+	r.history.add(ctx, e, &fx)
+}
+
+func (r *Replica) standDown(err error) {
+	if r.writing {
+		r.writing = false
+		r.log.Warn("stands down as writer", "entry", r.tip.number, "err", err)
+	}
+	r.peers.setSelf(r.tip.term, false)
+}
+
+// refuseAll answers whoever still waits when the fold ends.
+func (r *Replica) refuseAll() {
+	r.writing = false
+	r.peers.setSelf(r.tip.term, false)
+	if r.spilt != nil {
+		r.spilt.refuse(ErrNotWriter)
+	}
+	for {
+		select {
+		case p := <-r.proposals:
+			p.refuse(ErrNotWriter)
+		default:
+			return
+		}
+	}
+}

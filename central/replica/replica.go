@@ -1,0 +1,205 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tillstream/central/fold"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// Sentinels of this package.
+var (
+	// ErrNotWriter means that this node does not write the journal (any more): propose again.
+	ErrNotWriter = errors.New("this node does not write the journal")
+	// ErrBehind means that this node has not folded as far as the caller asked for.
+	ErrBehind = errors.New("this node has not come so far")
+	// ErrBroken means that an entry of the journal does not follow the one before it.
+	ErrBroken = errors.New("the journal's chain is broken")
+)
+
+// Config says what a replica folds and where it keeps what it made.
+type Config struct {
+	Node    subjects.NodeID
+	Net     subjects.Net
+	Machine fold.Machine
+	Dir     string     // for history.db and the snapshot; made if it is not there
+	Conn    *nats.Conn // journal, proposals
+	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death
+
+	// Applied is called after each entry this node wrote, in order, from the fold; it must not block
+	// for long. Nil: nothing.
+	Applied func(e *fold.Entry, fx *fold.Effects)
+	// Changed is called after history has come to an entry, with the stores for which the feed has
+	// something new. Nil: nothing.
+	Changed func(stores []subjects.StoreID)
+
+	Now     func() time.Time      // nil: time.Now
+	Metrics prometheus.Registerer // nil: none
+	Log     *slog.Logger
+}
+
+// Replica is one node's state and its part in writing the journal.
+type Replica struct {
+	cfg Config
+	js  jetstream.JetStream
+	now func() time.Time
+	log *slog.Logger
+
+	history *history
+	peers   *peers
+	metrics *metrics
+
+	mu      sync.RWMutex
+	machine fold.Machine // guarded by mu
+	tip     tip          // guarded by mu; written by the fold's goroutine only, which may read it without
+	moved   chan struct{}
+
+	proposals chan *waiting
+	entered   chan *fold.Entry // entries from the stream, opened
+	term      atomic.Uint64
+	folded    atomic.Uint64 // tip.number, for whoever needs no lock
+	broken    atomic.Bool
+
+	// Owned by the fold's goroutine.
+	writing bool
+	spilt   *waiting         // did not fit into the last entry
+	stream  jetstream.Stream // the journal's handle
+}
+
+// tip is the last entry folded.
+type tip struct {
+	generation record.Generation
+	number     uint64
+	term       uint64
+	at         int64
+	hash       record.Hash
+	stream     uint64 // its sequence in the stream
+}
+
+// Open opens history and loads the snapshot, if there is one that history has reached.
+func Open(cfg Config) (*Replica, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make replica directory: %w", err)
+	}
+	js, err := jetstream.New(cfg.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("replica of %s: %w", cfg.Net.Brand, err)
+	}
+	r := &Replica{
+		cfg: cfg, js: js, now: cfg.Now, log: cfg.Log.With("node", cfg.Node.String()),
+		machine:   cfg.Machine,
+		moved:     make(chan struct{}),
+		proposals: make(chan *waiting, 1024),
+		entered:   make(chan *fold.Entry, 64),
+		metrics:   newMetrics(cfg.Metrics),
+	}
+	r.peers = newPeers(cfg.Node)
+	if r.history, err = openHistory(filepath.Join(cfg.Dir, "history.db")); err != nil {
+		return nil, err
+	}
+	if err := r.load(); err != nil {
+		return nil, errors.Join(err, r.history.close())
+	}
+	return r, nil
+}
+
+// Close writes a snapshot and closes history. Call it after Run has returned.
+func (r *Replica) Close() error {
+	return errors.Join(r.save(), r.history.close())
+}
+
+// Abandon closes the files without the manners of Close, as a crash would leave them.
+func (r *Replica) Abandon() error { return r.history.close() }
+
+// Run folds the journal, and writes it when it is this node's turn, until ctx ends.
+func (r *Replica) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.scribe, r.fold} {
+		wg.Go(func() {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	cancel(nil)
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Status is what a node knows of itself.
+type Status struct {
+	Node       subjects.NodeID
+	Generation record.Generation
+	Entry      uint64 // last entry folded
+	Hash       record.Hash
+	Digest     record.Hash
+	Term       uint64
+	At         time.Time // of that entry
+	Writer     string    // node that writes, as far as is known; empty: nobody
+	Broken     bool      // the fold has met an entry that does not follow
+}
+
+// Status tells how far this node has come and who writes.
+func (r *Replica) Status() Status {
+	writer, _, _ := r.peers.writer(r.now())
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return Status{
+		Node: r.cfg.Node, Generation: r.tip.generation, Entry: r.tip.number, Hash: r.tip.hash,
+		Digest: r.machine.Digest(), Term: r.tip.term, At: time.UnixMilli(r.tip.at),
+		Writer: writer.String(), Broken: r.broken.Load(),
+	}
+}
+
+// Read calls fn with the state locked against the fold, once this node has folded entry n or a later
+// one. It waits for that until ctx ends, and then gives ErrBehind.
+func (r *Replica) Read(ctx context.Context, n uint64, fn func(entry uint64)) error {
+	for {
+		r.mu.RLock()
+		if r.tip.number >= n {
+			fn(r.tip.number)
+			r.mu.RUnlock()
+			return nil
+		}
+		moved := r.moved
+		r.mu.RUnlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return fmt.Errorf("read at entry %d: %w: %w", n, ErrBehind, context.Cause(ctx))
+		}
+	}
+}
+
+// advance moves the tip and applies the entry. Only the fold's goroutine calls it.
+func (r *Replica) advance(e *fold.Entry, fx *fold.Effects) {
+	r.mu.Lock()
+	r.machine.Apply(e, fx)
+	r.tip = tip{e.Generation, e.Number, e.Term, e.At, e.Hash(), e.Stream}
+	close(r.moved)
+	r.moved = make(chan struct{})
+	r.mu.Unlock()
+	r.folded.Store(e.Number)
+	r.term.Store(e.Term)
+	r.metrics.entries.Inc()
+}

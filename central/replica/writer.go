@@ -1,0 +1,224 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
+	"tillstream/kv/record"
+)
+
+// Times of the journal's writer.
+const (
+	beatEvery     = 50 * time.Millisecond
+	silence       = 200 * time.Millisecond // of the writer, after which another node tries
+	publishWait   = 2 * time.Second        // for the stream's acknowledgement
+	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is
+	clockMayDrift = 2 * time.Second        // from the median of the nodes' clocks
+)
+
+// errLost means that another node's entry is where this one should have been.
+var errLost = errors.New("another node wrote the journal")
+
+// turn is called every beat: it tries to become the writer when the writer has been silent.
+func (r *Replica) turn(ctx context.Context) {
+	now := r.now()
+	if off := r.peers.drift(); off > clockMayDrift {
+		if r.writing {
+			r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
+		}
+		return
+	}
+	writer, term, alive := r.peers.writer(now)
+	if r.writing {
+		if alive && term > r.tip.term && writer != r.cfg.Node {
+			r.standDown(fmt.Errorf("node %s writes in term %d", writer, term))
+		}
+		return
+	}
+	if alive || r.broken.Load() || now.Before(r.peers.patience(now)) {
+		return
+	}
+	if err := r.candidate(ctx); err != nil && ctx.Err() == nil {
+		// Spread the next tries, or three nodes refuse each other in step.
+		r.peers.hold(now.Add(time.Duration(rand.Int64N(int64(silence)))))
+		r.log.Debug("not the writer", "err", err)
+	}
+}
+
+// candidate appends the empty entry that makes this node the writer, if it has folded all there is.
+func (r *Replica) candidate(ctx context.Context) error {
+	last, err := r.last(ctx)
+	if err != nil {
+		return err
+	}
+	if last.hash != r.tip.hash {
+		return fmt.Errorf("%w: the journal is at message %d", ErrBehind, last.stream)
+	}
+	e := r.next(nil)
+	e.Term = e.Number
+	if e.Number == 1 {
+		e.Generation = record.NewGeneration(r.now())
+	}
+	if err := r.append(ctx, e); err != nil {
+		return err
+	}
+	r.writing = true
+	r.peers.setSelf(e.Term, true)
+	r.log.Info("writes the journal", "term", e.Term)
+	r.settle(ctx, e, nil)
+	r.metrics.terms.Inc()
+	return nil
+}
+
+// next makes the entry that follows the tip.
+func (r *Replica) next(ps []fold.Proposal) *fold.Entry {
+	return &fold.Entry{
+		Generation: r.tip.generation, Number: r.tip.number + 1, Term: r.tip.term,
+		At: max(r.now().UnixMilli(), r.tip.at), Prev: r.tip.hash, Proposals: ps,
+	}
+}
+
+// gather takes what else is waiting, up to the size of an entry. One that no longer fits is the next
+// entry's first.
+func (r *Replica) gather(first *waiting) []*waiting {
+	batch := []*waiting{first}
+	for size := first.Size(); ; {
+		select {
+		case p := <-r.proposals:
+			if size += p.Size(); size > fold.MaxEntry {
+				r.spilt = p
+				return batch
+			}
+			batch = append(batch, p)
+		default:
+			return batch
+		}
+	}
+}
+
+// write makes one entry of the batch, publishes it, applies it and answers. An error means that this
+// node is not the writer any more; then what was not stored has been refused and will be proposed to
+// the next one.
+func (r *Replica) write(ctx context.Context, batch []*waiting) error {
+	ps := make([]fold.Proposal, len(batch))
+	for i, p := range batch {
+		ps[i] = p.Proposal
+	}
+	e := r.next(ps)
+	if err := r.append(ctx, e); err != nil {
+		for _, p := range batch {
+			p.refuse(ErrNotWriter)
+		}
+		return err
+	}
+	// From here on the entry is kept by a majority of the centre. If we die here, it is folded from the
+	// stream, and the proposers, who heard nothing, propose again what will then be a repeat.
+	r.settle(ctx, e, batch)
+	return nil
+}
+
+// settle applies an entry that this node wrote, and answers its proposers.
+func (r *Replica) settle(ctx context.Context, e *fold.Entry, batch []*waiting) {
+	var fx fold.Effects
+	r.advance(e, &fx)
+	for i, p := range batch {
+		p.answer(e.Number, fx.Outcomes[i])
+	}
+	if r.cfg.Applied != nil {
+		r.cfg.Applied(e, &fx)
+	}
+	r.history.add(ctx, e, &fx)
+}
+
+// append publishes the entry after the tip and makes sure of its fate. One message is in flight at a
+// time: on an R3 stream a pipeline with this header is refused, and with the stream-wide one a writer
+// that slept gets later messages in behind a foreign one.
+func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
+	msg := &nats.Msg{Subject: r.cfg.Net.Journal(), Data: e.Encode()}
+	start := time.Now()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		pctx, cancel := context.WithTimeout(ctx, publishWait)
+		ack, err := r.js.PublishMsg(pctx, msg,
+			jetstream.WithExpectLastSequencePerSubject(r.tip.stream), jetstream.WithRetryAttempts(0))
+		cancel()
+		if err == nil {
+			e.Stream = ack.Sequence
+			r.metrics.append.Observe(time.Since(start).Seconds())
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// Refused, nobody there, or no answer: only the last message at the stream leader tells.
+		last, stored, lerr := r.fate(ctx, e)
+		switch {
+		case lerr != nil:
+			return errors.Join(err, lerr)
+		case stored:
+			e.Stream = last.stream
+			return nil
+		}
+		r.log.Debug("sends the entry again", "entry", e.Number, "err", err)
+		if !wait(ctx, pause) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// fate reads what became of an entry whose publish was not acknowledged: stored, or not yet (the last
+// message is still the one before it). errLost means that something else lies there.
+func (r *Replica) fate(ctx context.Context, e *fold.Entry) (last tip, stored bool, err error) {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		if last, err = r.last(ctx); err == nil {
+			break
+		}
+		if !wait(ctx, pause) {
+			return tip{}, false, context.Cause(ctx)
+		}
+	}
+	switch last.hash {
+	case e.Hash():
+		return last, true, nil
+	case r.tip.hash:
+		return last, false, nil
+	}
+	return last, false, fmt.Errorf("%w: message %d is not ours", errLost, last.stream)
+}
+
+// last reads the last message of the journal at the stream leader; an empty journal is the zero tip.
+func (r *Replica) last(ctx context.Context) (tip, error) {
+	ctx, cancel := context.WithTimeout(ctx, tipWait)
+	defer cancel()
+	s, err := r.journal(ctx)
+	if err != nil {
+		return tip{}, err
+	}
+	m, err := s.GetLastMsgForSubject(ctx, r.cfg.Net.Journal())
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return tip{}, nil
+	}
+	if err != nil {
+		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
+	}
+	return tip{hash: sha256.Sum256(m.Data), stream: m.Sequence}, nil
+}
+
+// journal gives the stream's handle, asked for once.
+func (r *Replica) journal(ctx context.Context) (jetstream.Stream, error) {
+	if r.stream == nil {
+		s, err := r.js.Stream(ctx, r.cfg.Net.JournalStream())
+		if err != nil {
+			return nil, fmt.Errorf("open journal stream: %w", err)
+		}
+		r.stream = s
+	}
+	return r.stream, nil
+}

@@ -1,0 +1,124 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/subjects"
+)
+
+// Want lists the streams of a brand, on a cluster of so many nodes.
+func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
+	replicas := 3
+	if nodes < 3 {
+		replicas = 1
+	}
+	return []jetstream.StreamConfig{{
+		// The journal. Precious: what is not in it has not happened. Nobody may delete or purge a
+		// message of it, and only the centre's writer publishes on its subject.
+		Name:        net.JournalStream(),
+		Description: "journal of brand " + net.Brand.String() + ": every receipt and command, hash-chained",
+		Subjects:    []string{net.Journal()},
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		DenyDelete:  true,
+		DenyPurge:   true,
+		MaxMsgs:     -1,
+		MaxBytes:    -1,
+	}}
+}
+
+// Action says what a change needs.
+type Action string
+
+// Actions.
+const (
+	Create Action = "create"
+	Update Action = "update"
+	Fixed  Action = "fixed" // JetStream cannot change it in place: an operator has to decide
+)
+
+// Change is one difference between what is and what should be.
+type Change struct {
+	Stream string `json:"stream"`
+	Action Action `json:"action"`
+	Field  string `json:"field,omitempty"`
+	Have   string `json:"have,omitempty"`
+	Want   string `json:"want,omitempty"`
+}
+
+func (c Change) String() string {
+	if c.Action == Create {
+		return fmt.Sprintf("create %s", c.Stream)
+	}
+	return fmt.Sprintf("%s %s: %s %s -> %s", c.Action, c.Stream, c.Field, c.Have, c.Want)
+}
+
+// Plan compares. It changes nothing; nothing to do is an empty plan.
+func Plan(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamConfig) ([]Change, error) {
+	var plan []Change
+	for _, w := range want {
+		s, err := js.Stream(ctx, w.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			plan = append(plan, Change{Stream: w.Name, Action: Create})
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan stream %s: %w", w.Name, err)
+		}
+		plan = append(plan, diff(s.CachedInfo().Config, w)...)
+	}
+	return plan, nil
+}
+
+// Apply carries a plan out and gives what it did. Fixed changes are left, and are an error that names
+// them.
+func Apply(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamConfig) ([]Change, error) {
+	plan, err := Plan(ctx, js, want)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, c := range plan {
+		if c.Action == Fixed {
+			errs = append(errs, fmt.Errorf("stream %s: %s is %s and cannot become %s in place", c.Stream, c.Field, c.Have, c.Want))
+		}
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(plan, func(c Change) bool { return c.Stream == w.Name && c.Action != Fixed }) {
+			continue
+		}
+		if _, err := js.CreateOrUpdateStream(ctx, w); err != nil {
+			errs = append(errs, fmt.Errorf("apply stream %s: %w", w.Name, err))
+		}
+	}
+	return plan, errors.Join(errs...)
+}
+
+// diff compares the fields that Want sets.
+func diff(have, want jetstream.StreamConfig) []Change {
+	var out []Change
+	field := func(a Action, name string, h, w any) {
+		if hs, ws := fmt.Sprint(h), fmt.Sprint(w); hs != ws {
+			out = append(out, Change{want.Name, a, name, hs, ws})
+		}
+	}
+	field(Update, "subjects", have.Subjects, want.Subjects)
+	field(Update, "replicas", have.Replicas, want.Replicas)
+	field(Update, "discard", have.Discard, want.Discard)
+	field(Update, "description", have.Description, want.Description)
+	field(Update, "max_msgs", have.MaxMsgs, want.MaxMsgs)
+	field(Update, "max_bytes", have.MaxBytes, want.MaxBytes)
+	field(Update, "max_age", have.MaxAge, want.MaxAge)
+	field(Fixed, "storage", have.Storage, want.Storage)
+	field(Fixed, "retention", have.Retention, want.Retention)
+	field(Fixed, "deny_delete", have.DenyDelete, want.DenyDelete)
+	field(Fixed, "deny_purge", have.DenyPurge, want.DenyPurge)
+	return out
+}

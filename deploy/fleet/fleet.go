@@ -1,0 +1,186 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"tillstream/kv/seal"
+	"tillstream/subjects"
+)
+
+// Config says how large a fleet is and where it lies.
+type Config struct {
+	Dir    string       // of everything; a fleet opened again on it goes on where it was
+	Edge   string       // of the edge nodes' files; empty: within Dir. A tmpfs gives each till a disk of its own
+	Nodes  int          // of the centre; zero: 3
+	Stores int          // zero: 1
+	Tills  int          // per store; zero: 1
+	NATS   bool         // tills open their NATS door too
+	Log    *slog.Logger // nil: discards
+}
+
+// Fleet is a running chain.
+type Fleet struct {
+	cfg    Config
+	net    subjects.Net
+	log    *slog.Logger
+	centre []*Centre
+	stores []*Store
+	cards  *seal.Cards
+
+	wg     sync.WaitGroup
+	ctx    context.Context // of all nodes; ends in Close
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	failed []error // guarded by mu: nodes that ended by themselves
+}
+
+// Open makes the fleet's files where they are missing, and starts all nodes. It returns when they run;
+// Ready waits until they work.
+func Open(ctx context.Context, cfg Config) (*Fleet, error) {
+	cfg.Nodes = max(cfg.Nodes, 0)
+	if cfg.Nodes == 0 {
+		cfg.Nodes = 3
+	}
+	cfg.Stores, cfg.Tills = max(cfg.Stores, 1), max(cfg.Tills, 1)
+	if cfg.Edge == "" {
+		cfg.Edge = cfg.Dir
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &Fleet{cfg: cfg, log: cfg.Log, net: subjects.Net{
+		DC: subjects.MustToken("dc1"), Env: subjects.MustToken("demo"), Brand: subjects.BrandID{Token: subjects.MustToken("acme")},
+	}}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	if err := f.open(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Fleet) open() error {
+	if err := f.prepare(); err != nil {
+		return err
+	}
+	for _, c := range f.centre {
+		if err := c.Start(); err != nil {
+			return err
+		}
+	}
+	for _, s := range f.stores {
+		if err := s.Start(); err != nil {
+			return err
+		}
+		for _, t := range s.tills {
+			if err := t.Start(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close stops everything, edge first, and waits.
+func (f *Fleet) Close() error {
+	var errs []error
+	for _, s := range f.stores {
+		for _, t := range s.tills {
+			errs = append(errs, t.close())
+		}
+		errs = append(errs, s.close())
+	}
+	for _, c := range f.centre {
+		errs = append(errs, c.close())
+	}
+	f.cancel()
+	f.wg.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return errors.Join(append(errs, f.failed...)...)
+}
+
+// Net is the fleet's brand.
+func (f *Fleet) Net() subjects.Net { return f.net }
+
+// Cards turns card numbers into accounts, as the fleet's nodes do.
+func (f *Fleet) Cards() *seal.Cards { return f.cards }
+
+// Stores lists the stores; Centre lists the centre's nodes.
+func (f *Fleet) Stores() []*Store { return f.stores }
+
+// Store is the i-th store, from 0.
+func (f *Fleet) Store(i int) *Store { return f.stores[i] }
+
+// Centre lists the centre's nodes.
+func (f *Fleet) Centre() []*Centre { return f.centre }
+
+// Tills lists all tills, store by store.
+func (f *Fleet) Tills() []*Till {
+	var out []*Till
+	for _, s := range f.stores {
+		out = append(out, s.tills...)
+	}
+	return out
+}
+
+// fail keeps the error of a node that ended by itself.
+func (f *Fleet) fail(name string, err error) {
+	f.log.Error("a node has ended", "node", name, "err", err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed = append(f.failed, fmt.Errorf("%s ended: %w", name, err))
+}
+
+// prepare lays out directories, keys and addresses, and describes the nodes.
+func (f *Fleet) prepare() error {
+	keys := filepath.Join(f.cfg.Dir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return fmt.Errorf("make fleet directory: %w", err)
+	}
+	cardKey := filepath.Join(keys, "card.key")
+	if err := secretFile(cardKey); err != nil {
+		return err
+	}
+	if err := secretFile(filepath.Join(keys, "cluster.secret")); err != nil {
+		return err
+	}
+	var err error
+	if f.cards, err = seal.OpenCards(cardKey); err != nil {
+		return err
+	}
+	ports, err := freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
+	if err != nil {
+		return err
+	}
+	take := func() string {
+		a := fmt.Sprintf("127.0.0.1:%d", ports[0])
+		ports = ports[1:]
+		return a
+	}
+	if err := f.prepareStores(keys, take); err != nil {
+		return err
+	}
+	return f.prepareCentre(keys, take)
+}
+
+// freePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
+// left to the system at each start.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() //nolint:errcheck // nothing was sent on it
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

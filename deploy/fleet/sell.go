@@ -1,0 +1,68 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"tillstream/kv/record"
+)
+
+// Answer is what a till said to a receipt or a return.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// Kept reports whether the till has the receipt, now or from before.
+func (a Answer) Kept() bool { return a.Status == http.StatusCreated || a.Status == http.StatusOK }
+
+// Repeated reports whether the till had it from before.
+func (a Answer) Repeated() bool { return a.Status == http.StatusOK }
+
+// Post gives a receipt or a return to a till as a POS does: over HTTP, its rid as the idempotency key.
+func Post(ctx context.Context, client *http.Client, till string, isReturn bool, rid record.RID, body []byte) (Answer, error) {
+	path := "/v1/receipts"
+	if isReturn {
+		path = "/v1/returns"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, till+path, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, fmt.Errorf("post receipt %s: %w", rid, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", rid.String())
+	res, err := client.Do(req)
+	if err != nil {
+		return Answer{}, fmt.Errorf("post receipt %s: %w", rid, err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("post receipt %s: %w", rid, err)
+	}
+	return Answer{res.StatusCode, b}, nil
+}
+
+// Lookup asks a till or store for a card, as a POS does.
+func Lookup(ctx context.Context, client *http.Client, node, card string) (Answer, error) {
+	body, err := json.Marshal(map[string]any{"identifier": map[string]string{"kind": "card", "value": card}})
+	if err != nil {
+		return Answer{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, node+"/v1/lookups", bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, fmt.Errorf("look up: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		return Answer{}, fmt.Errorf("look up: %w", err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	b, err := io.ReadAll(res.Body)
+	return Answer{res.StatusCode, b}, err
+}

@@ -1,0 +1,115 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"tillstream/central/gateway"
+)
+
+// Client asks the admin APIs of a centre's nodes.
+type Client struct {
+	URLs  []string // http://host:port of the nodes
+	Token string   // bearer token; empty: none
+}
+
+// first asks the nodes one after the other until one answers.
+func (c Client) first(ctx context.Context, method, path string, question, answer any) error {
+	if len(c.URLs) == 0 {
+		return errors.New("no node of the centre is named")
+	}
+	var errs []error
+	for _, url := range c.URLs {
+		err := c.ask(ctx, url, method, path, question, answer)
+		var p *Problem
+		if err == nil || errors.As(err, &p) && p.Status < http.StatusInternalServerError {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Problem is an answer that says what is wrong (RFC 9457).
+type Problem struct {
+	Type   string `json:"type"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("%d %s: %s", p.Status, strings.TrimPrefix(p.Type, "/problems/"), p.Detail)
+}
+
+func (c Client) ask(ctx context.Context, url, method, path string, question, answer any) error {
+	var body io.Reader
+	if question != nil {
+		b, err := json.Marshal(question)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url+path, body)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", url, err)
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	if res.StatusCode != http.StatusOK {
+		p := &Problem{Status: res.StatusCode}
+		if err := json.NewDecoder(res.Body).Decode(p); err != nil {
+			p.Detail = res.Status
+		}
+		return fmt.Errorf("%s%s: %w", url, path, p)
+	}
+	if err := json.NewDecoder(res.Body).Decode(answer); err != nil {
+		return fmt.Errorf("%s%s: %w", url, path, err)
+	}
+	return nil
+}
+
+// Status asks every node for its status.
+func (c Client) Status(ctx context.Context) ([]gateway.Status, error) {
+	var out []gateway.Status
+	var errs []error
+	for _, url := range c.URLs {
+		var s gateway.Status
+		if err := c.ask(ctx, url, http.MethodGet, "/v1/status", nil, &s); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Account asks one node for an account.
+func (c Client) Account(ctx context.Context, q gateway.AccountQuestion) (a gateway.Account, err error) {
+	err = c.first(ctx, http.MethodPost, "/v1/books/account", q, &a)
+	return a, err
+}
+
+// Plan asks what differs between the streams that are and those that should be; Apply changes it.
+func (c Client) Plan(ctx context.Context) (p gateway.Plan, err error) {
+	err = c.first(ctx, http.MethodPost, "/v1/streams/plan", nil, &p)
+	return p, err
+}
+
+// Apply carries the plan out.
+func (c Client) Apply(ctx context.Context) (p gateway.Plan, err error) {
+	err = c.first(ctx, http.MethodPost, "/v1/streams/apply", nil, &p)
+	return p, err
+}

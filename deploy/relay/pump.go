@@ -1,0 +1,141 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	chunkSize   = 64 << 10 // bytes read at once on a delayed link
+	acceptPause = 5 * time.Millisecond
+	chunksOnWay = 256 // chunks that may be under way on a delayed link; more block the sender
+)
+
+// accept takes connections until Close.
+func (r *Relay) accept() {
+	for {
+		c, err := r.listener.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// The client gave up before our accept, or we are out of file descriptors: not at full speed.
+			<-time.After(acceptPause)
+			continue
+		}
+		if r.add(c) {
+			r.wg.Go(func() { r.carry(c) })
+		}
+	}
+}
+
+// carry owns one pair: it dials the target, pumps both ways and ends both sides.
+func (r *Relay) carry(client *net.TCPConn) {
+	defer r.drop(client)
+	addr, ok := r.await()
+	if !ok || addr == "" {
+		reset(client)
+		return
+	}
+	conn, err := net.DialTimeout("tcp", addr, dialTimeout)
+	if err != nil {
+		reset(client)
+		return // the client sees a reset, as from a host without a listener
+	}
+	server := conn.(*net.TCPConn) // what dialling "tcp" gives
+	if !r.add(server) {
+		reset(client)
+		return
+	}
+	defer r.drop(server)
+	r.mu.Lock()
+	delay := r.delay
+	r.mu.Unlock()
+	var pumps sync.WaitGroup
+	pumps.Go(func() { r.pump(server, client, delay) })
+	pumps.Go(func() { r.pump(client, server, delay) })
+	pumps.Wait()
+}
+
+// pump carries src to dst until src ends. An orderly end is passed on as one; anything else resets
+// both, so that the other pump ends too.
+func (r *Relay) pump(dst, src *net.TCPConn, delay time.Duration) {
+	var err error
+	if delay > 0 {
+		err = r.copyLate(dst, src, delay)
+	} else {
+		err = r.copy(dst, src)
+	}
+	if err == nil {
+		err = dst.CloseWrite()
+	}
+	if err != nil {
+		reset(src)
+		reset(dst)
+	}
+}
+
+// copy is the fast way: the kernel moves the bytes. A deadline in the past means silence: it waits for
+// the link and goes on where it stopped; nothing is lost, for what was taken from src is in dst.
+func (r *Relay) copy(dst, src *net.TCPConn) error {
+	for {
+		if _, ok := r.await(); !ok {
+			return net.ErrClosed
+		}
+		_, err := io.Copy(dst, src)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+type chunk struct {
+	due   time.Time
+	bytes []byte
+}
+
+// copyLate delivers what it reads after delay.
+func (r *Relay) copyLate(dst, src *net.TCPConn, delay time.Duration) error {
+	way := make(chan chunk, chunksOnWay)
+	var writer sync.WaitGroup
+	writer.Go(func() { deliver(dst, src, way) })
+	defer writer.Wait()
+	defer close(way)
+	buf := make([]byte, chunkSize)
+	for {
+		if _, ok := r.await(); !ok {
+			return net.ErrClosed
+		}
+		n, err := src.Read(buf)
+		if n > 0 {
+			way <- chunk{time.Now().Add(delay), append([]byte(nil), buf[:n]...)}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+// deliver writes each chunk when it is due. After a write that went wrong it resets both sides and
+// only empties the way, so that the reader can end.
+func deliver(dst, src *net.TCPConn, way <-chan chunk) {
+	broken := false
+	for c := range way {
+		if broken {
+			continue
+		}
+		<-time.After(time.Until(c.due))
+		if _, err := dst.Write(c.bytes); err != nil {
+			broken = true
+			reset(src)
+			reset(dst)
+		}
+	}
+}

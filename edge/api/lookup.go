@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"tillstream/kv/record"
+)
+
+// Shopper is the answer to a look-up.
+type Shopper struct {
+	ID         record.AccountID `json:"id"`
+	CardMasked string           `json:"card_masked"`
+	Known      bool             `json:"known"`            // false: nobody could say in time
+	Points     *Points          `json:"points,omitempty"` // while not known, at most what is pending here
+	Source     string           `json:"source"`           // who knew
+	AsOf       *time.Time       `json:"as_of,omitempty"`  // when the points last changed; nil: not known
+	Stale      bool             `json:"stale"`
+	Missing    []string         `json:"missing,omitempty"` // parts that did not come in time
+}
+
+// Points are a shopper's, or a receipt's. Absent is not known.
+type Points struct {
+	Earned    *int64 `json:"earned,omitempty"`
+	TakenBack *int64 `json:"taken_back,omitempty"`
+	Available *int64 `json:"available,omitempty"`
+	Pending   *int64 `json:"pending,omitempty"`
+	Debt      *int64 `json:"debt,omitempty"`
+}
+
+func (p *Points) balance(s record.Shopper) {
+	p.Available, p.Pending, p.Debt = &s.Balance, &s.Pending, &s.Debt
+}
+
+// errNotAsked means that there was nobody to ask, or no time.
+var errNotAsked = errors.New("upstream is not asked")
+
+// Who knew a shopper.
+const (
+	sourceLocal = "local"
+	sourceStore = "store"
+)
+
+func (r *reader) lookup(b []byte) (card string, wait time.Duration, err error) {
+	var body lookupBody
+	if err := decode(b, &body); err != nil {
+		return "", 0, err
+	}
+	if field := body.Identifier.paymentCard("/identifier", r.own); field != "" {
+		return "", 0, &cardError{field}
+	}
+	if err := body.Identifier.check("/identifier"); err != nil {
+		return "", 0, err
+	}
+	ms := int64(defaultWait)
+	if body.WaitMS != nil {
+		ms = *body.WaitMS
+	}
+	if ms < 0 || ms > maxWait {
+		return "", 0, invalid("/wait_ms", "want 0 to 2000")
+	}
+	return body.Identifier.Value, time.Duration(ms) * time.Millisecond, nil
+}
+
+func (a *API) lookUp(ctx context.Context, q question) (answer, error) {
+	card, wait, err := a.read.lookup(q.body)
+	if err != nil {
+		return answer{}, err
+	}
+	account := a.read.cards.Account(card)
+	s := Shopper{ID: account, CardMasked: mask(card), Source: sourceLocal, Known: true, Points: new(Points)}
+	here, ok := a.cached(account)
+	switch {
+	case ok && here.AsOf > 0:
+		s.Stale = a.stale()
+		s.tell(here)
+	default:
+		there, source, found, err := a.ask(ctx, account, wait)
+		switch {
+		case err != nil:
+			// Not a problem of the POS: the sale goes on, and the receipt's points count.
+			a.cfg.Log.Debug("upstream did not say who a shopper is", "account", account, "err", err)
+			a.meters.lookup("none")
+			s.Known, s.Stale, s.Missing, s.Points = false, true, []string{"points"}, pending(here, ok)
+			return answer{status: http.StatusOK, body: &s}, nil
+		case found:
+			s.Source = source
+			s.tell(there)
+		case ok: // a new card, whose first receipts lie here
+			s.tell(here)
+		default:
+			a.meters.lookup("unknown")
+			return answer{}, errCardUnknown
+		}
+	}
+	a.meters.lookup(s.Source)
+	return answer{status: http.StatusOK, body: &s}, nil
+}
+
+func (s *Shopper) tell(r record.Shopper) {
+	s.Points.balance(r)
+	if r.AsOf > 0 {
+		at := time.UnixMilli(r.AsOf).UTC()
+		s.AsOf = &at
+	}
+}
+
+// pending is what can be said of a shopper of whom this node has receipts only, and no balance.
+func pending(s record.Shopper, ok bool) *Points {
+	if !ok {
+		return nil
+	}
+	return &Points{Pending: &s.Pending}
+}
+
+// cached asks the node's own cache. A cache that cannot be read knows nobody: it is disposable, and
+// whoever owns it mends it.
+func (a *API) cached(account record.AccountID) (record.Shopper, bool) {
+	s, ok, err := a.cfg.Cache.Shopper(account)
+	if err != nil {
+		a.cfg.Log.Warn("the cache does not answer", "account", account, "err", err)
+		return record.Shopper{}, false
+	}
+	return s, ok
+}
+
+// ask asks upstream within wait and remembers what it says. An error is "nobody could say".
+func (a *API) ask(ctx context.Context, account record.AccountID, wait time.Duration) (record.Shopper, string, bool, error) {
+	if a.cfg.Ask == nil || wait == 0 {
+		return record.Shopper{}, "", false, errNotAsked
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	s, source, found, err := a.cfg.Ask(ctx, account)
+	if err != nil || !found {
+		return record.Shopper{}, "", false, err
+	}
+	if source == "" {
+		source = sourceStore
+	}
+	if err := a.cfg.Cache.Learn(account, s); err != nil {
+		a.cfg.Log.Warn("the cache does not learn a shopper", "account", account, "err", err)
+	}
+	return s, source, true, nil
+}
+
+// stale reports whether upstream has been silent for so long that a balance may be another by now.
+func (a *API) stale() bool {
+	last := a.cfg.Upstream()
+	return last.IsZero() || a.cfg.Now().Sub(last) > a.cfg.StaleAfter
+}

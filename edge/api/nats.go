@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// Headers of an answer over NATS, beside HeaderReplayed.
+const (
+	HeaderStatus  = "Pos-Status"  // the HTTP status
+	HeaderProblem = "Pos-Problem" // the problem's type, if it is one
+)
+
+// serviceVersion is the version that the micro service announces: the contract's, not the program's.
+const serviceVersion = "1.0.0"
+
+// atOnce is how many questions of one kind are answered at a time over NATS; more wait in the
+// subscription. The journal commits those that wait together.
+const atOnce = 64
+
+// natsDoor is the micro service of a running API. A nil *natsDoor is an API without one.
+type natsDoor struct {
+	api     *API
+	base    context.Context // of Run, which owns the door
+	service micro.Service
+
+	mu      sync.Mutex
+	closed  bool // under mu: no new goroutines
+	running sync.WaitGroup
+}
+
+// openDoor announces the service. Each question runs in a goroutine of its own, which stop waits for.
+func (a *API) openDoor(base context.Context) (*natsDoor, error) {
+	service, err := micro.AddService(a.cfg.Conn, micro.Config{
+		Name: subjects.ServicePOS, Version: serviceVersion, Description: "what a POS asks its node",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("announce the POS service: %w", err)
+	}
+	d := &natsDoor{api: a, base: base, service: service}
+	for _, e := range [...]struct {
+		name, subject string
+		op            operation
+		ask           func(micro.Request) (question, error)
+	}{
+		{"lookup", subjects.POSLookup, a.lookUp, askMessage},
+		{"receipt", subjects.POSReceipt, a.commit(record.KindSale), askMessage},
+		{"return", subjects.POSReturn, a.commit(record.KindReturn), askMessage},
+		{"find", subjects.POSReceipts, a.find, askRID},
+	} {
+		slots := make(chan struct{}, atOnce)
+		handle := func(r micro.Request) {
+			slots <- struct{}{} // freed by goroutines that all end within commitWait
+			if !d.spawn(func() { d.handle(e.name, r, e.ask, e.op); <-slots }) {
+				<-slots
+				d.problem(e.name, r, errStopping)
+			}
+		}
+		if err := service.AddEndpoint(e.name, micro.HandlerFunc(handle), micro.WithEndpointSubject(e.subject)); err != nil {
+			return nil, errors.Join(fmt.Errorf("serve %s: %w", e.subject, err), service.Stop())
+		}
+	}
+	return d, nil
+}
+
+func (d *natsDoor) spawn(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.running.Go(f)
+	return true
+}
+
+func (d *natsDoor) handle(name string, r micro.Request, ask func(micro.Request) (question, error), op operation) {
+	q, err := ask(r)
+	if err != nil {
+		d.problem(name, r, err)
+		return
+	}
+	ans, err := d.api.answer(d.base, q, op)
+	if err != nil {
+		d.problem(name, r, err)
+		return
+	}
+	h := nats.Header{HeaderStatus: {strconv.Itoa(ans.status)}}
+	if ans.replayed {
+		h.Set(HeaderReplayed, "true")
+	}
+	d.respond(r, h, ans.body)
+}
+
+func (d *natsDoor) problem(name string, r micro.Request, err error) {
+	p := d.api.refused(name, err)
+	status := strconv.Itoa(p.Status)
+	d.respond(r, nats.Header{
+		HeaderStatus: {status}, HeaderProblem: {p.Type},
+		micro.ErrorCodeHeader: {status}, micro.ErrorHeader: {p.Title},
+	}, p)
+}
+
+// respond sends an answer beside micro's own Respond, which must not be called once the endpoint's
+// handler has returned. So micro's statistics count questions, and the meters count problems.
+func (d *natsDoor) respond(r micro.Request, h nats.Header, body any) {
+	d.sent(d.api.cfg.Conn.PublishMsg(&nats.Msg{Subject: r.Reply(), Header: h, Data: encode(body)}))
+}
+
+// sent notes an answer that could not be sent: the POS asks again by rid.
+func (d *natsDoor) sent(err error) {
+	if err != nil {
+		d.api.cfg.Log.Debug("an answer to the POS is not sent", "err", err)
+	}
+}
+
+// stop takes no more questions; those being answered go on.
+func (d *natsDoor) stop() error {
+	if d == nil {
+		return nil
+	}
+	if err := d.service.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return fmt.Errorf("stop the POS service: %w", err)
+	}
+	return nil
+}
+
+// flush waits for the answers to leave.
+func (d *natsDoor) flush(ctx context.Context) {
+	if d == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	d.sent(d.api.cfg.Conn.FlushWithContext(ctx))
+}
+
+// crash leaves without a word.
+func (d *natsDoor) crash() {
+	if err := d.stop(); err != nil {
+		d.api.cfg.Log.Debug("a crash left the POS service behind", "err", err)
+	}
+}
+
+// wait lets no new questions in and waits for those being answered.
+func (d *natsDoor) wait() {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.running.Wait()
+}
+
+// askMessage takes the question out of a message.
+func askMessage(r micro.Request) (question, error) {
+	if len(r.Data()) > record.MaxBody {
+		return question{}, errTooLarge
+	}
+	return question{body: r.Data(), key: r.Headers().Get(HeaderKey)}, nil
+}
+
+// askRID takes {"rid": …}, which over HTTP is part of the path.
+func askRID(r micro.Request) (question, error) {
+	var body struct {
+		RID string `json:"rid"`
+	}
+	if err := decode(r.Data(), &body); err != nil {
+		return question{}, err
+	}
+	return question{rid: body.RID}, nil
+}

@@ -1,0 +1,205 @@
+package journal
+
+import (
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"tillstream/kv/record"
+)
+
+// chain is a chain in memory: what the file says, and how far upstream and the centre have it.
+// Confirmed and posted get to the file with the next transaction that writes the chain; a stale number
+// there is harmless, as upstream is asked when the node has connected.
+type chain struct {
+	state
+	confirmed uint64
+	posted    uint64
+	dirty     bool          // confirmed or posted are newer than in the file
+	refused   record.Status // by upstream, in the life of this process; otherwise 0
+	recent    []recent      // newest runs, without a gap up to the tip
+}
+
+// recent is a run in memory.
+type recent struct {
+	run   record.Run
+	kept  int64
+	stamp uint64 // grows with every run: which is oldest
+}
+
+// Chain says how far a chain has come.
+type Chain struct {
+	ID        record.ChainID
+	Start     record.Start
+	Own       bool // begun on this disk; otherwise accepted
+	Tip       record.Tip
+	Confirmed uint64        // upstream holds it up to here; may be more than the tip after a salvage
+	Posted    uint64        // the centre has posted it up to here; likewise
+	Refused   record.Status // StatusFork or StatusRefused if upstream wants no more of it; otherwise 0
+}
+
+// Chains gives all chains on this disk, oldest first.
+func (j *Journal) Chains() []Chain {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]Chain, 0, len(j.chains))
+	for _, c := range j.sorted() {
+		out = append(out, Chain{c.id, c.start, c.own, c.tip, c.confirmed, c.posted, c.refused})
+	}
+	return out
+}
+
+// sorted gives the chains as they came. The caller has mu.
+func (j *Journal) sorted() []*chain {
+	all := make([]*chain, 0, len(j.chains))
+	for _, c := range j.chains {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *chain) int { return int(int64(a.order) - int64(b.order)) })
+	return all
+}
+
+// Marks says how far each chain is held here: the answer to an uplink that asks.
+func (j *Journal) Marks(chains []record.ChainID) []record.Mark {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	marks := make([]record.Mark, len(chains))
+	for i, id := range chains {
+		marks[i] = j.mark(id)
+	}
+	return marks
+}
+
+// mark is a chain's mark as memory has it. The caller has mu.
+func (j *Journal) mark(id record.ChainID) record.Mark {
+	c := j.chains[id]
+	if c == nil {
+		return record.Mark{Chain: id, Status: record.StatusUnknown}
+	}
+	m := record.Mark{Chain: id, Status: record.StatusHeld, Held: c.tip.Seq, Posted: c.posted, Hash: c.tip.Hash}
+	switch {
+	case c.closed != 0:
+		m.Status = c.closed
+	case c.refused != 0:
+		m.Status = c.refused // what upstream will not have, the sender had better hear of
+	}
+	return m
+}
+
+// Confirm takes what upstream answered. A Held below what was confirmed before is accepted: upstream
+// has lost its disk, and Next goes on from there. A chain that upstream refuses is no longer sent in
+// the life of this process, and is kept. Chains that are not here are passed over.
+func (j *Journal) Confirm(marks []record.Mark) error {
+	again := false
+	j.mu.Lock()
+	for _, m := range marks {
+		c := j.chains[m.Chain]
+		if c == nil {
+			continue
+		}
+		switch m.Status {
+		case record.StatusFork, record.StatusRefused:
+			if c.refused == 0 {
+				c.refused = m.Status
+				j.cfg.Log.Warn("upstream refuses a chain; it is kept and no longer sent", "chain", c.id,
+					"status", m.Status, "till", c.start.Till, "held", m.Held, "tip", c.tip.Seq)
+			}
+			continue
+		case record.StatusUnknown:
+			m.Held, m.Posted = 0, 0
+		}
+		again = again || m.Held < c.confirmed
+		if m.Posted > c.posted || m.Held < c.posted {
+			c.posted, c.dirty = m.Posted, true
+		}
+		if m.Held != c.confirmed {
+			c.confirmed, c.dirty = m.Held, true
+		}
+		j.forget(c)
+	}
+	j.mu.Unlock()
+	if again {
+		j.signal()
+	}
+	return j.Err()
+}
+
+// SetPosted takes from the feed how far the centre has posted chains. The last word counts, also when
+// it is lower: a centre may have been put back to its backup.
+func (j *Journal) SetPosted(counted []record.Counted) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, n := range counted {
+		if c := j.chains[n.Chain]; c != nil && c.posted != n.Posted {
+			c.posted, c.dirty = n.Posted, true
+		}
+	}
+	return j.Err()
+}
+
+// Unconfirmed says how many records upstream has not confirmed, and when the oldest of them was kept
+// (zero if there is none). Refused chains count: they are on this disk only.
+func (j *Journal) Unconfirmed() (records int, oldest time.Time) {
+	return j.beyond(func(c *chain) uint64 { return c.confirmed })
+}
+
+// Unposted says the same of records that the centre has not posted, as far as is known here.
+func (j *Journal) Unposted() (records int, oldest time.Time) {
+	return j.beyond(func(c *chain) uint64 { return c.posted })
+}
+
+func (j *Journal) beyond(mark func(*chain) uint64) (records int, oldest time.Time) {
+	var look []at // records whose run is not in memory
+	older := func(kept int64) {
+		if t := time.UnixMilli(kept); oldest.IsZero() || t.Before(oldest) {
+			oldest = t
+		}
+	}
+	j.mu.Lock()
+	for _, c := range j.chains {
+		m := mark(c)
+		if m >= c.tip.Seq {
+			continue
+		}
+		records += int(c.tip.Seq - m)
+		if i := c.find(m + 1); i >= 0 {
+			older(c.recent[i].kept)
+		} else {
+			look = append(look, at{c.id, m + 1})
+		}
+	}
+	j.mu.Unlock()
+	if len(look) == 0 {
+		return records, oldest
+	}
+	err := j.file.view(func(tx *bbolt.Tx) error {
+		cur := tx.Bucket(bucketRuns).Cursor()
+		for _, a := range look {
+			if _, v := seek(cur, a); v != nil {
+				if p, err := readPrefix(v); err == nil {
+					older(p.kept)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		j.damaged(err) // the number stands, the age is of what could be read
+	}
+	return records, oldest
+}
+
+// find gives the run in memory that holds seq, or -1. The caller has mu.
+func (c *chain) find(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(c.recent, seq, func(r recent, seq uint64) int {
+		if r.run.Last < seq {
+			return -1
+		}
+		return 1
+	})
+	if i == len(c.recent) || c.recent[i].run.First > seq {
+		return -1
+	}
+	return i
+}

@@ -1,0 +1,193 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"tillstream/kv/record"
+	"tillstream/kv/seal"
+	"tillstream/subjects"
+)
+
+// KeepDefault is how long a record stays when Config.Keep is zero (DESIGN §3).
+const KeepDefault = 35 * 24 * time.Hour
+
+// rotate is the age at which a chain of this process is followed by another.
+const rotate = 7 * 24 * time.Hour
+
+// maxRecent bounds the runs kept in memory for Next, in packed bytes over all chains.
+const maxRecent = 8 << 20
+
+// Config is what a Journal needs.
+type Config struct {
+	Path  string           // the file, journal.db
+	Ring  *seal.Ring       // seals what lies in the file
+	Store subjects.StoreID // the store this node belongs to; chains of another are refused
+	Till  subjects.TillID  // zero: a store server, which begins no chain of its own
+	Keep  time.Duration    // a record stays at least so long after it was kept, and until it is posted; zero: KeepDefault
+
+	// Kept is called with the headers of records that are new here, starts included, after the fsync
+	// and before the answers: in chain order, never concurrently, and not by Open. It must not call
+	// Commit, Accept, Sweep or Close. Nil: nothing is called.
+	Kept func([]record.Header)
+
+	Now func() time.Time // the clock; nil: time.Now
+	Log *slog.Logger     // nil: nothing is logged
+}
+
+// Journal is an open journal. It is safe for many goroutines.
+type Journal struct {
+	cfg      Config
+	file     *file
+	salvaged *Salvage
+	changed  chan struct{}
+
+	// turn has one slot. Whoever fills it is the only writer, to the file and to the states.
+	turn     chan struct{}
+	own      record.ChainID        // chain of this process; zero until its first receipt
+	ownSince int64                 // Unix milliseconds
+	swept    []record.ChainID      // chains whose removal is not finished
+	unsure   []record.ChainID      // chains of transactions that failed and may not be on the disk
+	warned   map[string]bool       // refusals that were logged
+	doubt    atomic.Bool           // len(unsure) > 0, for those who have no turn
+	failed   atomic.Pointer[error] // first damaged value that a reader met
+
+	queue struct {
+		sync.Mutex
+		waiting []*entry
+		closed  bool
+	}
+
+	mu     sync.Mutex // guards all below, and the chains' fields
+	chains map[record.ChainID]*chain
+	order  uint64 // of the newest chain
+	recent int    // packed bytes in memory
+	stamp  uint64 // of the newest run in memory
+	first  int    // chain that Next begins with
+}
+
+// Open opens the journal at cfg.Path, or makes it. It gives ErrLocked if another process has it,
+// ErrVersion if it is of another version (the error names both), and ErrDamaged only if a damaged file
+// could not be set aside: otherwise such a file is salvaged, and Salvaged says so.
+func Open(cfg Config) (*Journal, error) {
+	if cfg.Keep == 0 {
+		cfg.Keep = KeepDefault
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	j, err := open(cfg, cfg.Path)
+	if errors.Is(err, ErrDamaged) {
+		cfg.Log.Error("journal is damaged; salvaging it", "path", cfg.Path, "err", err)
+		j, err = salvage(cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open journal %s: %w", cfg.Path, err)
+	}
+	j.cfg.Kept = cfg.Kept
+	return j, nil
+}
+
+// open opens the file at path, checks it, and loads what it says of its chains. Kept is not called
+// yet.
+func open(cfg Config, path string) (*Journal, error) {
+	f, err := openFile(path, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{
+		cfg: cfg, file: f,
+		changed: make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		warned:  map[string]bool{},
+		chains:  map[record.ChainID]*chain{},
+	}
+	j.cfg.Kept = nil
+	fresh := false
+	err = f.view(func(tx *bbolt.Tx) error {
+		if fresh = f.fresh(tx); fresh {
+			return nil
+		}
+		if err := checkPages(f.raw); err != nil {
+			return err
+		}
+		return j.load(tx)
+	})
+	if err == nil && fresh {
+		err = create(f, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	j.signal()
+	return j, nil
+}
+
+// create makes the buckets of a new file.
+func create(f *file, path string) error {
+	err := f.update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketChains, bucketRuns, bucketRIDs, bucketAside} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(bucketMeta).Put(keyVersion, []byte(versionText+version))
+	})
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path)) // else a power cut may take the file's name, receipts and all
+}
+
+// Close waits for the transaction that is under way and lets go of the file. What comes later gets
+// ErrClosed.
+func (j *Journal) Close() error {
+	j.queue.Lock()
+	closed := j.queue.closed
+	j.queue.closed = true
+	j.queue.Unlock()
+	if closed {
+		return nil
+	}
+	j.turn <- struct{}{}
+	defer func() { <-j.turn }()
+	j.work() // those who came before
+	if err := j.file.close(); err != nil {
+		return fmt.Errorf("close journal %s: %w", j.cfg.Path, err)
+	}
+	return nil
+}
+
+// Err is ErrDamaged, with where, once a transaction or a reader has met damage; otherwise nil. To get
+// on, close the journal and open it again: Open salvages what can be read.
+func (j *Journal) Err() error {
+	if e := j.file.broken.Load(); e != nil {
+		return *e
+	}
+	if e := j.failed.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// Changed receives when there may be something new to send. It has room for one.
+func (j *Journal) Changed() <-chan struct{} { return j.changed }
+
+func (j *Journal) signal() {
+	select {
+	case j.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (j *Journal) now() int64 { return j.cfg.Now().UnixMilli() }

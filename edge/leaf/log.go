@@ -1,0 +1,36 @@
+package leaf
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// serverLog writes nats-server's log to slog. It also keeps the first fatal error: where a server of
+// its own would exit, an embedded one returns from Start as if nothing had happened.
+type serverLog struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	fatal error // guarded by mu
+}
+
+func (s *serverLog) Noticef(format string, v ...any) { s.log.Debug(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Debugf(format string, v ...any)  { s.log.Debug(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Tracef(format string, v ...any)  { s.log.Debug(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Warnf(format string, v ...any)   { s.log.Warn(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Errorf(format string, v ...any)  { s.log.Warn(fmt.Sprintf(format, v...)) }
+
+func (s *serverLog) Fatalf(format string, v ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal == nil {
+		s.fatal = fmt.Errorf(format, v...)
+	}
+}
+
+func (s *serverLog) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fatal
+}

@@ -1,0 +1,299 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tillstream/edge/api"
+	"tillstream/edge/cache"
+	"tillstream/edge/feed"
+	"tillstream/edge/journal"
+	"tillstream/edge/leaf"
+	"tillstream/edge/uplink"
+	"tillstream/kv/record"
+	"tillstream/kv/seal"
+	"tillstream/subjects"
+)
+
+// Node is an edge node: a till's, or a store's.
+type Node struct {
+	cfg     Config
+	net     subjects.Net
+	log     *slog.Logger
+	journal *journal.Journal
+	cache   *cache.Cache
+	leaf    *leaf.Leaf
+	conn    *nats.Conn
+	api     *api.API
+	uplink  *uplink.Uplink
+	feed    *feed.Follower
+	parts   []func(context.Context) error
+	crashed atomic.Bool
+}
+
+// sweepEvery is how often the journal lets go of what is posted and old.
+const sweepEvery = 10 * time.Minute
+
+// Open opens the node's files, binds its doors and starts its leaf. Run makes it talk.
+func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	n := &Node{cfg: cfg, net: cfg.Net(), log: log.With("store", cfg.Store.String())}
+	if cfg.isTill() {
+		n.log = n.log.With("till", cfg.Till.String())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	cards, err := seal.OpenCards(cfg.path(cfg.CardKey))
+	if err != nil {
+		return nil, err
+	}
+	if err := n.openFiles(); err != nil {
+		return nil, err
+	}
+	if err := n.openLeaf(); err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	n.connectParts(registry)
+	n.api, err = api.Open(api.Config{
+		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
+		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
+		Ask: n.ask, Upstream: n.LastAnswer, Version: version,
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Log: n.log,
+	})
+	return n, err
+}
+
+// openFiles opens journal and cache, and rebuilds the overlay: what the journal holds and the cache's
+// balances do not contain yet.
+func (n *Node) openFiles() (err error) {
+	ring, err := seal.OpenRing(filepath.Join(n.cfg.Data, "keyring"))
+	if err != nil {
+		return err
+	}
+	n.cache, err = cache.Open(cache.Config{Path: filepath.Join(n.cfg.Data, "cache.db"), Ring: ring, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.journal, err = journal.Open(journal.Config{
+		Path: filepath.Join(n.cfg.Data, "journal.db"), Ring: ring,
+		Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Kept: n.cache.Overlay, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range n.journal.Chains() {
+		for r, err := range n.journal.After(c.ID, n.cache.Counted(c.ID)) {
+			if err != nil {
+				return fmt.Errorf("rebuild overlay of chain %s: %w", c.ID, err)
+			}
+			n.cache.Overlay([]record.Header{r.Header})
+		}
+	}
+	return nil
+}
+
+func (n *Node) openLeaf() (err error) {
+	seed, err := n.cfg.secret("upstream_seed_file", n.cfg.UpstreamSeed)
+	if err != nil {
+		return err
+	}
+	password, err := n.cfg.secret("pos_password_file", n.cfg.POSPassword)
+	if err != nil {
+		return err
+	}
+	lc := leaf.Config{
+		Name: n.cfg.name(), Upstreams: n.cfg.Upstream, UpstreamSeed: seed,
+		Accept: n.cfg.Accept, Listen: n.cfg.NATSListen, POSPassword: password, Log: n.log,
+		DenyUp: subjects.StaysHere(), Compression: "s2_fast",
+	}
+	inbox := subjects.StoreInbox(n.cfg.Store)
+	if n.cfg.isTill() {
+		lc.DenyUp, lc.Compression = subjects.StaysOnTill(), ""
+		inbox = n.lane().Inbox()
+	}
+	if lc.Listen != "" {
+		lc.POSPublish, lc.POSSubscribe = subjects.POSPermissions()
+	}
+	for _, t := range n.cfg.Tills {
+		u := leaf.User{Nkey: t.Nkey}
+		u.Publish, u.Subscribe = subjects.Lane{Store: n.cfg.Store, Till: t.Till}.Permissions()
+		lc.Downstream = append(lc.Downstream, u)
+	}
+	if n.leaf, err = leaf.Open(lc); err != nil {
+		return err
+	}
+	n.conn, err = n.leaf.Connect(inbox)
+	return err
+}
+
+// connectParts makes what talks: up, down, and at a store to its tills.
+func (n *Node) connectParts(registry *prometheus.Registry) {
+	up := uplink.Config{Conn: n.conn, Subject: n.net.Ingest(n.cfg.Store), Journal: n.journal, Link: n.leaf.Link, Log: n.log}
+	down := feed.FollowerConfig{
+		Conn: n.conn, Pull: n.net.FeedPull(n.cfg.Store), Changed: n.net.FeedChanged(n.cfg.Store),
+		Cache: n.cache, Posted: n.journal.SetPosted, Log: n.log,
+	}
+	if n.cfg.isTill() {
+		up.Subject = n.lane().Ingest()
+		down.Pull, down.Changed = n.lane().FeedPull(), n.lane().FeedChanged()
+	}
+	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
+	n.parts = append(n.parts, n.leaf.Run, n.sweep)
+	if len(n.cfg.Upstream) > 0 {
+		n.parts = append(n.parts, n.uplink.Run, n.feed.Run)
+	}
+	if !n.cfg.isTill() {
+		n.parts = append(n.parts,
+			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
+			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
+			n.serveLookups)
+	}
+	n.measure(registry)
+}
+
+// measure registers what this node alone knows; the parts register their own.
+func (n *Node) measure(registry *prometheus.Registry) {
+	gauge := func(name, help string, f func() float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+	}
+	gauge("tillstream_unconfirmed_records", "Records that the upstream has not confirmed.", func() float64 {
+		records, _ := n.journal.Unconfirmed()
+		return float64(records)
+	})
+	gauge("tillstream_unconfirmed_oldest_seconds", "Age of the oldest of them. Page someone when it grows.", func() float64 {
+		if records, oldest := n.journal.Unconfirmed(); records > 0 {
+			return time.Since(oldest).Seconds()
+		}
+		return 0
+	})
+	gauge("tillstream_feed_age_seconds", "Age of the feed's last answer. Page someone when it grows.", func() float64 {
+		return n.feed.Age().Seconds()
+	})
+}
+
+func (n *Node) lane() subjects.Lane { return subjects.Lane{Store: n.cfg.Store, Till: n.cfg.Till} }
+
+// Run talks until ctx ends. The POS is answered from its first line.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, part := range append(n.parts, n.api.Run) {
+		wg.Go(func() {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("node %s: %w", n.cfg.name(), err)
+	}
+	return nil
+}
+
+// sweep lets go of receipts that are posted and old.
+func (n *Node) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			removed, err := n.journal.Sweep(now)
+			if err != nil {
+				return err
+			}
+			if removed > 0 {
+				n.log.Info("lets go of receipts that are posted and old", "records", removed)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Crash makes Run end without answering whoever waits, as a power cut would. Cancel Run's context
+// after it.
+func (n *Node) Crash() {
+	n.crashed.Store(true)
+	n.api.Crash()
+	n.leaf.Crash()
+}
+
+// Close closes what Open opened, in the opposite order. Call it after Run has returned.
+func (n *Node) Close() error {
+	var errs []error
+	if n.api != nil {
+		if err := n.api.Close(); !errors.Is(err, net.ErrClosed) { // Run has closed it
+			errs = append(errs, err)
+		}
+	}
+	if n.conn != nil {
+		n.conn.Close()
+	}
+	if n.leaf != nil {
+		errs = append(errs, n.leaf.Close())
+	}
+	if n.journal != nil {
+		errs = append(errs, n.journal.Close())
+	}
+	if n.cache != nil {
+		errs = append(errs, n.cache.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// URL is where the POS is answered.
+func (n *Node) URL() string { return "http://" + n.api.Addr() }
+
+// LeafAddr is where tills join.
+func (n *Node) LeafAddr() string { return n.leaf.LeafAddr() }
+
+// NATSAddr is the POS door over NATS.
+func (n *Node) NATSAddr() string { return n.leaf.ClientAddr() }
+
+// Linked reports whether the link upward is up.
+func (n *Node) Linked() bool { _, up := n.leaf.Link(); return up }
+
+// LastAnswer is when the upstream answered last, on the way up or down.
+func (n *Node) LastAnswer() time.Time {
+	up, down := n.uplink.LastAnswer(), n.feed.LastAnswer()
+	if down.After(up) {
+		return down
+	}
+	return up
+}
+
+// Waiting tells how many records the upstream has not confirmed, and how many the centre has not posted.
+func (n *Node) Waiting() (unconfirmed, unposted int) {
+	unconfirmed, _ = n.journal.Unconfirmed()
+	unposted, _ = n.journal.Unposted()
+	return unconfirmed, unposted
+}
+
+// Shopper is what this node knows of an account.
+func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { return n.cache.Shopper(a) }
+
+// Cursor is how far this node's feed has come.
+func (n *Node) Cursor() record.Cursor { return n.cache.Cursor() }

@@ -1,0 +1,107 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"tillstream/edge/journal"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// IntakeConfig says what a store's intake serves.
+type IntakeConfig struct {
+	Conn    *nats.Conn
+	Store   subjects.StoreID
+	Journal *journal.Journal
+	Log     *slog.Logger
+}
+
+// Intake is the taking end: a store's service for its tills.
+type Intake struct {
+	cfg   IntakeConfig
+	slots chan struct{}
+}
+
+// atOnce bounds the packs under way: a store has tens of tills, each with one.
+const atOnce = 64
+
+// NewIntake makes an Intake.
+func NewIntake(cfg IntakeConfig) *Intake {
+	return &Intake{cfg, make(chan struct{}, atOnce)}
+}
+
+// Run serves until ctx ends, and waits for the packs under way.
+func (in *Intake) Run(ctx context.Context) error {
+	svc, err := micro.AddService(in.cfg.Conn, micro.Config{
+		Name: subjects.ServiceIngest, Version: "1.0.0",
+		Description: "takes packs of records from tills of store " + in.cfg.Store.String(),
+	})
+	if err != nil {
+		return fmt.Errorf("serve intake: %w", err)
+	}
+	var wg sync.WaitGroup
+	err = svc.AddEndpoint("pack", micro.HandlerFunc(func(req micro.Request) {
+		select {
+		case in.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		wg.Go(func() {
+			defer func() { <-in.slots }()
+			in.answer(ctx, req)
+		})
+	}), micro.WithEndpointSubject(subjects.AnyLane{Store: in.cfg.Store}.Ingest()))
+	if err != nil {
+		return fmt.Errorf("serve intake: %w", err)
+	}
+	<-ctx.Done()
+	err = svc.Stop()
+	wg.Wait()
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		err = nil
+	}
+	return err
+}
+
+func (in *Intake) answer(ctx context.Context, req micro.Request) {
+	marks, err := in.take(ctx, req)
+	switch {
+	case err == nil:
+		err = req.Respond(record.AppendMarks(nil, marks))
+	case errors.Is(err, record.ErrFormat):
+		in.cfg.Log.Warn("refuses a pack", "subject", req.Subject(), "err", err)
+		err = req.Error("400", err.Error(), nil)
+	default:
+		in.cfg.Log.Error("takes no pack", "subject", req.Subject(), "err", err)
+		err = req.Error("503", "the journal does not take it now; send it again", nil)
+	}
+	if err != nil {
+		in.cfg.Log.Debug("answer a pack", "subject", req.Subject(), "err", err) // the till sends it again
+	}
+}
+
+func (in *Intake) take(ctx context.Context, req micro.Request) ([]record.Mark, error) {
+	lane, ok := subjects.LaneOf(req.Subject())
+	if !ok || lane.Store != in.cfg.Store {
+		return nil, fmt.Errorf("%w: the subject names no till of this store", record.ErrFormat)
+	}
+	p, err := record.ReadPack(req.Data())
+	if err != nil {
+		return nil, err
+	}
+	var marks []record.Mark
+	if len(p.Runs) > 0 {
+		// From here on, once Accept has returned, the records are on this store's disk.
+		if marks, err = in.cfg.Journal.Accept(ctx, p.Runs); err != nil {
+			return nil, err
+		}
+	}
+	return append(marks, in.cfg.Journal.Marks(p.Ask)...), nil
+}

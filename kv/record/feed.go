@@ -1,0 +1,198 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Cursor says how far a follower of a feed has come: the last entry it has, of which life of the
+// source. An entry is the journal's entry number where the centre serves, and the cache's change
+// number where a store serves its tills.
+type Cursor struct {
+	Generation Generation
+	Entry      uint64
+}
+
+// Pull asks for what has changed since Cursor.
+type Pull struct {
+	Cursor Cursor
+	Limit  uint32 // items wanted; the answer finishes the entry it is in, so it may hold more
+}
+
+// FeedStatus says what kind of answer a Page is.
+type FeedStatus uint8
+
+// Kinds of answer.
+const (
+	FeedItems  FeedStatus = 1 // what has changed
+	FeedBehind FeedStatus = 2 // this node has not come as far as the cursor: ask again, or another
+	FeedReset  FeedStatus = 3 // the cursor is of another life: drop everything, pull from zero
+)
+
+// Counted says how much of a chain is contained in the balances of a Page, and how much of it the
+// centre has posted. The two are one number where the centre answers; a store counts records that it
+// holds before the centre has them.
+type Counted struct {
+	Chain   ChainID
+	Counted uint64
+	Posted  uint64
+}
+
+// Page answers a Pull. Its items and its Counted were read at one moment: a follower may drop from
+// an account's overlay what Counted covers when, and only when, that account's item has come.
+type Page struct {
+	Status  FeedStatus
+	Cursor  Cursor // where the next pull goes on
+	More    bool
+	Items   []Item
+	Counted []Counted
+}
+
+// ItemKind says what an item's key and value are. Its values are on disk: never change one.
+type ItemKind uint8
+
+// Kinds of item.
+const (
+	ItemShopper ItemKind = 1 // key AccountID, value Shopper
+)
+
+// Item is one record that falls to the edge. An item without a value is a removal.
+type Item struct {
+	Kind  ItemKind
+	Key   []byte
+	Value []byte
+}
+
+const (
+	pullVersion = 1
+	pageVersion = 1
+)
+
+func (c *Cursor) append(b []byte) []byte {
+	b = append(b, c.Generation[:]...)
+	return binary.BigEndian.AppendUint64(b, c.Entry)
+}
+
+func readCursor(r *Reader) (c Cursor) {
+	r.Fill(c.Generation[:])
+	c.Entry = r.U64()
+	return c
+}
+
+// Append appends the cursor's binary form to b.
+func (c Cursor) Append(b []byte) []byte { return c.append(b) }
+
+// ReadCursor reads what Append wrote.
+func ReadCursor(b []byte) (Cursor, error) {
+	r := Reader{B: b}
+	c := readCursor(&r)
+	return c, r.End()
+}
+
+// Append appends the pull's binary form to b.
+func (p *Pull) Append(b []byte) []byte {
+	b = p.Cursor.append(append(b, pullVersion))
+	return binary.BigEndian.AppendUint32(b, p.Limit)
+}
+
+// ReadPull reads what Append wrote.
+func ReadPull(b []byte) (p Pull, err error) {
+	r := Reader{B: b}
+	if r.U8() != pullVersion && r.Err == nil {
+		r.Err = ErrFormat
+	}
+	p.Cursor = readCursor(&r)
+	p.Limit = r.U32()
+	if err := r.End(); err != nil {
+		return Pull{}, fmt.Errorf("pull: %w", err)
+	}
+	return p, nil
+}
+
+// Append appends the page's binary form to b.
+func (p *Page) Append(b []byte) []byte {
+	b = append(b, pageVersion, byte(p.Status), flag(p.More))
+	b = p.Cursor.append(b)
+	b = binary.AppendUvarint(b, uint64(len(p.Items)))
+	for i := range p.Items {
+		it := &p.Items[i]
+		b = append(b, byte(it.Kind))
+		b = AppendBlob(b, it.Key)
+		b = AppendBlob(b, it.Value)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.Counted)))
+	for _, c := range p.Counted {
+		b = append(b, c.Chain[:]...)
+		b = binary.BigEndian.AppendUint64(b, c.Counted)
+		b = binary.BigEndian.AppendUint64(b, c.Posted)
+	}
+	return b
+}
+
+// ReadPage reads what Append wrote. Items alias b.
+func ReadPage(b []byte) (p Page, err error) {
+	r := Reader{B: b}
+	if r.U8() != pageVersion && r.Err == nil {
+		r.Err = ErrFormat
+	}
+	p.Status = FeedStatus(r.U8())
+	more := r.U8()
+	if r.Err == nil && (p.Status < FeedItems || p.Status > FeedReset || more > 1) {
+		r.Err = ErrFormat
+	}
+	p.More = more == 1
+	p.Cursor = readCursor(&r)
+	p.Items = make([]Item, r.Count(3))
+	for i := range p.Items {
+		p.Items[i] = Item{Kind: ItemKind(r.U8()), Key: r.Blob(), Value: r.Blob()}
+	}
+	p.Counted = make([]Counted, r.Count(32))
+	for i := range p.Counted {
+		c := &p.Counted[i]
+		r.Fill(c.Chain[:])
+		c.Counted, c.Posted = r.U64(), r.U64()
+	}
+	if err := r.End(); err != nil {
+		return Page{}, fmt.Errorf("page: %w", err)
+	}
+	return p, nil
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Shopper is what an edge node knows of an account. Contact data never falls to the edge.
+type Shopper struct {
+	Balance int64 // points that may be spent; never negative
+	Debt    int64 // points that later earnings repay first; never negative
+	Pending int64 // points of receipts that the centre has not posted yet; may be negative
+	AsOf    int64 // Unix milliseconds of the journal entry that made it
+}
+
+const shopperVersion = 1
+
+// Append appends the shopper's binary form to b.
+func (s *Shopper) Append(b []byte) []byte {
+	b = append(b, shopperVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Balance))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Debt))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Pending))
+	return binary.BigEndian.AppendUint64(b, uint64(s.AsOf))
+}
+
+// ReadShopper reads what Append wrote.
+func ReadShopper(b []byte) (s Shopper, err error) {
+	r := Reader{B: b}
+	if r.U8() != shopperVersion && r.Err == nil {
+		r.Err = ErrFormat
+	}
+	s = Shopper{Balance: r.I64(), Debt: r.I64(), Pending: r.I64(), AsOf: r.I64()}
+	if err := r.End(); err != nil {
+		return Shopper{}, fmt.Errorf("shopper: %w", err)
+	}
+	return s, nil
+}

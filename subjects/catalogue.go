@@ -1,0 +1,203 @@
+package subjects
+
+// Travel is how a message goes.
+type Travel string
+
+// Ways to travel.
+const (
+	Request Travel = "request/reply" // a micro service answers, within the asker's deadline
+	Publish Travel = "publish"       // core NATS: whoever listens now
+	Stream  Travel = "stream"        // kept by JetStream, R3
+)
+
+// State says whether a subject is in use.
+type State string
+
+// States.
+const (
+	Built    State = "built"
+	Reserved State = "reserved" // a name only, for now: nothing is sent there yet
+)
+
+// Group is where in the round a subject belongs.
+type Group string
+
+// Groups, in the order in which the catalogue prints them.
+const (
+	GroupFlow   Group = "The documented flow"
+	GroupBooks  Group = "Receipts and books"
+	GroupStore  Group = "Between a store and the centre"
+	GroupCentre Group = "Between the nodes of the centre"
+	GroupLane   Group = "Between a till and its store"
+	GroupPOS    Group = "Between a POS and its own node"
+)
+
+// Groups gives every group, in the order in which they print.
+func Groups() []Group {
+	return []Group{GroupFlow, GroupBooks, GroupStore, GroupCentre, GroupLane, GroupPOS}
+}
+
+// Entry describes one subject.
+type Entry struct {
+	Name    string // id in the AsyncAPI document
+	Builder string // what builds it in this package
+	Pattern string // with {dc} {brand} {env} {store} {till} {node} for tokens
+	Group   Group
+	From    string // who sends or asks
+	To      string // who listens or answers
+	Travel  Travel
+	Payload string
+	Reply   string // payload of the answer to a request
+	Source  string // where the rule comes from: document 004, or our own; and requirements
+	State   State
+}
+
+// Catalogue gives every subject, group by group.
+func Catalogue() []Entry {
+	var all []Entry
+	for _, g := range []struct {
+		group   Group
+		entries []Entry
+	}{
+		{GroupFlow, flowSubjects()},
+		{GroupBooks, booksSubjects()},
+		{GroupStore, storeSubjects()},
+		{GroupCentre, centreSubjects()},
+		{GroupLane, laneSubjects()},
+		{GroupPOS, posSubjects()},
+	} {
+		for _, e := range g.entries {
+			e.Group = g.group
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func flowSubjects() []Entry {
+	return []Entry{{
+		Name: "cppActivity", Builder: "Net.CPPActivity", Pattern: "{dc}.{brand}.cpp.activity",
+		From: "CPP", To: "DEC", Travel: Stream, State: Reserved,
+		Payload: "CPPActivity; at the end of week two also unqualification", Source: "004 §1, §4; R78, R79, R104",
+	}, {
+		Name: "eppmActivity", Builder: "Net.EPPMActivity", Pattern: "{dc}.{brand}.eppm.activity",
+		From: "EPPM", To: "DEC", Travel: Stream, State: Reserved,
+		Payload: "EPPMActivity, unqualification at the end of week one", Source: "004 §3; R103",
+	}, {
+		Name: "cppEnriched", Builder: "Net.CPPEnriched", Pattern: "{brand}.cpp.enriched.events",
+		From: "DEC", To: "TIM", Travel: Stream, State: Reserved,
+		Payload: "CloudEvent of an enriched CPPActivity", Source: "004 §1; R83",
+	}, {
+		Name: "relevant", Builder: "Net.Relevant", Pattern: "{brand}.relevant.events",
+		From: "TIM", To: "FRED", Travel: Stream, State: Reserved,
+		Payload: "CloudEvent of a regular event", Source: "004 §1; R89",
+	}, {
+		Name: "relevantUnqualification", Builder: "Net.RelevantUnqualification",
+		Pattern: "{brand}.relevant.unqualification.events",
+		From:    "DEC (week one), TIM (week two)", To: "FRED", Travel: Stream, State: Reserved,
+		Payload: "CloudEvent of an unqualification event", Source: "004 §3, §4; R103, R104",
+	}, {
+		Name: "msqDelete", Builder: "Net.MSQDelete", Pattern: "msq.inbound.delete.{env}",
+		From: "TIM", To: "MSQ", Travel: Stream, State: Reserved,
+		Payload: "DeleteMessageInstruction", Source: "004 §2; R102",
+	}, {
+		Name: "decided", Builder: "Net.Decided", Pattern: "{brand}.decided.events",
+		From: "FRED", To: "BCG", Travel: Stream, State: Reserved,
+		Payload: "CloudEvent with a decision; header has-decision", Source: "own (004 names no topic); R91",
+	}}
+}
+
+func booksSubjects() []Entry {
+	return []Entry{{
+		Name: "journal", Builder: "Net.Journal", Pattern: "{brand}.journal",
+		From: "the writer", To: "every centre node", Travel: Stream, State: Built,
+		Payload: "journal entry: one transaction of the books", Source: "own; R37, R65, R69",
+	}, {
+		Name: "customersJournal", Builder: "Net.CustomersJournal", Pattern: "{brand}.customers.journal",
+		From: "the customers' writer", To: "every centre node", Travel: Stream, State: Reserved,
+		Payload: "journal entry: one transaction over customers", Source: "own; R17, R62",
+	}, {
+		Name: "receiptsPosted", Builder: "Net.ReceiptsPosted", Pattern: "{brand}.receipts.posted",
+		From: "the centre", To: "whoever subscribes (ERP, data lake)", Travel: Publish, State: Built,
+		Payload: "CloudEvent tillstream.receipt.posted.v1; data is the receipt as the till kept it",
+		Source:  "own; R32, R66",
+	}}
+}
+
+func storeSubjects() []Entry {
+	return []Entry{{
+		Name: "storeIngest", Builder: "Net.Ingest", Pattern: "{brand}.ingest.{store}",
+		From: "store node", To: "any centre node", Travel: Request, State: Built,
+		Payload: "record.Pack", Reply: "record.Mark, one for each chain", Source: "own; R39, P2",
+	}, {
+		Name: "storeFeed", Builder: "Net.FeedPull", Pattern: "{brand}.feed.{store}.pull",
+		From: "store node", To: "any centre node", Travel: Request, State: Built,
+		Payload: "record.Pull", Reply: "record.Page", Source: "own; R33, R57",
+	}, {
+		Name: "storeFeedChanged", Builder: "Net.FeedChanged", Pattern: "{brand}.feed.{store}.changed",
+		From: "the centre", To: "store node", Travel: Publish, State: Built,
+		Payload: "nothing: a poke to pull", Source: "own; R33",
+	}, {
+		Name: "storeScreen", Builder: "Net.StoreScreen", Pattern: "{brand}.store.{store}.screen",
+		From: "OSG", To: "store node, which asks the till", Travel: Request, State: Reserved,
+		Payload: "onsite message", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
+	}, {
+		Name: "storeLookup", Builder: "Net.POSLookup", Pattern: "{brand}.pos.{store}.lookup",
+		From: "store node", To: "POS gateway", Travel: Request, State: Built,
+		Payload: "account of a shopper whom the store does not know", Reply: "record.Shopper, or that there is none",
+		Source: "own; R25, R41",
+	}}
+}
+
+func centreSubjects() []Entry {
+	return []Entry{{
+		Name: "propose", Builder: "Net.Propose", Pattern: "{brand}.centre.{node}.propose",
+		From: "centre node", To: "the centre node that writes", Travel: Request, State: Built,
+		Payload: "proposal for the brand's journal", Reply: "what became of it", Source: "own; R69",
+	}, {
+		Name: "heartbeat", Builder: "Net.Heartbeat", Pattern: "{brand}.centre.{node}.heartbeat",
+		From: "centre node", To: "every centre node", Travel: Publish, State: Built,
+		Payload: "term, tip and clock of a node", Source: "own; R69",
+	}}
+}
+
+func laneSubjects() []Entry {
+	return []Entry{{
+		Name: "tillIngest", Builder: "Lane.Ingest", Pattern: "edge.{store}.{till}.ingest",
+		From: "till node", To: "store node", Travel: Request, State: Built,
+		Payload: "record.Pack", Reply: "record.Mark, one for each chain", Source: "own; R39, P2",
+	}, {
+		Name: "tillFeed", Builder: "Lane.FeedPull", Pattern: "edge.{store}.{till}.feed",
+		From: "till node", To: "store node", Travel: Request, State: Built,
+		Payload: "record.Pull", Reply: "record.Page", Source: "own; R33, R57",
+	}, {
+		Name: "tillLookup", Builder: "Lane.Lookup", Pattern: "edge.{store}.{till}.lookup",
+		From: "till node", To: "store node", Travel: Request, State: Built,
+		Payload: "account of a shopper whom the till does not know", Reply: "record.Shopper, or that there is none",
+		Source: "own; R25",
+	}, {
+		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
+		From: "store node", To: "till node", Travel: Publish, State: Built,
+		Payload: "nothing: a poke to pull", Source: "own; R33",
+	}}
+}
+
+func posSubjects() []Entry {
+	return []Entry{{
+		Name: "posLookup", Builder: "POSLookup", Pattern: POSLookup,
+		From: "POS", To: "its node", Travel: Request, State: Built,
+		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R25, R27, P5",
+	}, {
+		Name: "posReceipt", Builder: "POSReceipt", Pattern: POSReceipt,
+		From: "POS", To: "its node", Travel: Request, State: Built,
+		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R32, P5",
+	}, {
+		Name: "posReturn", Builder: "POSReturn", Pattern: POSReturn,
+		From: "POS", To: "its node", Travel: Request, State: Built,
+		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R77, P5",
+	}, {
+		Name: "posReceipts", Builder: "POSReceipts", Pattern: POSReceipts,
+		From: "POS", To: "its node", Travel: Request, State: Built,
+		Payload: "rid of a receipt", Reply: "JSON as in the node's OpenAPI", Source: "own; P5",
+	}}
+}

@@ -1,0 +1,95 @@
+package subjects
+
+import "strings"
+
+// Lane is the hop between a till and its store. Its subjects never cross the store's leaf upward,
+// and a subject of this hop is never used on the other.
+type Lane struct {
+	Store StoreID
+	Till  TillID
+}
+
+func (l Lane) prefix() string { return join("edge", l.Store.s, l.Till.s) }
+
+// Ingest is where a till sends packs of records to its store.
+func (l Lane) Ingest() string { return join(l.prefix(), "ingest") }
+
+// FeedPull is where a till asks its store for records.
+func (l Lane) FeedPull() string { return join(l.prefix(), "feed") }
+
+// Lookup is where a till asks its store for a shopper whom it does not know.
+func (l Lane) Lookup() string { return join(l.prefix(), "lookup") }
+
+// FeedChanged is the store's poke to one till.
+func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
+
+// Inbox is the prefix of the till's reply subjects. No token has upper case, so it is no store's.
+func (l Lane) Inbox() string { return join("_INBOX_TILL", l.Store.s, l.Till.s) }
+
+// Permissions are the allow-lists of one till's user on its store's node.
+func (l Lane) Permissions() (publish, subscribe []string) {
+	return []string{l.Ingest(), l.FeedPull(), l.Lookup()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+}
+
+// AnyLane are the wildcards under which a store's node serves all its tills.
+type AnyLane struct{ Store StoreID }
+
+// Ingest matches Ingest of every till of the store.
+func (a AnyLane) Ingest() string { return join("edge", a.Store.s, "*", "ingest") }
+
+// FeedPull matches FeedPull of every till of the store.
+func (a AnyLane) FeedPull() string { return join("edge", a.Store.s, "*", "feed") }
+
+// Lookup matches Lookup of every till of the store.
+func (a AnyLane) Lookup() string { return join("edge", a.Store.s, "*", "lookup") }
+
+// LaneOf gives the till and store that a subject of this hop names.
+func LaneOf(subject string) (Lane, bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 4 || parts[0] != "edge" {
+		return Lane{}, false
+	}
+	s, err := ParseStoreID(parts[1])
+	if err != nil {
+		return Lane{}, false
+	}
+	t, err := ParseTillID(parts[2])
+	return Lane{s, t}, err == nil
+}
+
+// Questions a POS asks its own node over the local NATS. They stay on the node: the till's user at
+// the store may neither publish nor subscribe to them.
+const (
+	POSLookup   = "pos.lookup"
+	POSReceipt  = "pos.receipt"
+	POSReturn   = "pos.return"
+	POSReceipts = "pos.receipts" // by rid
+)
+
+// POSInbox is the prefix of a POS terminal's reply subjects on its node.
+const POSInbox = "_INBOX_pos"
+
+// POSPermissions are the allow-lists of a POS terminal at its node's NATS door.
+func POSPermissions() (publish, subscribe []string) {
+	return []string{POSLookup, POSReceipt, POSReturn, POSReceipts, "$SRV.>"}, []string{POSInbox + ".>"}
+}
+
+// StaysHere are the subjects an edge node's leaf never sends upward, whatever it is allowed there.
+func StaysHere() []string { return []string{"edge.>", "pos.>", "$SRV.>"} }
+
+// StaysOnTill are those a till's leaf never sends to its store; edge.> is this hop's own.
+func StaysOnTill() []string { return []string{"pos.>", "$SRV.>"} }
+
+// Micro service names.
+const (
+	ServicePOS     = "tillstream-pos"
+	ServiceStore   = "tillstream-store"
+	ServiceIngest  = "tillstream-ingest"
+	ServiceFeed    = "tillstream-feed"
+	ServiceGateway = "tillstream-gateway"
+)
+
+// Services gives every service name.
+func Services() []string {
+	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway}
+}

@@ -1,0 +1,120 @@
+package subjects
+
+import "strings"
+
+// Net is one brand's part of one installation: the literal first tokens of its subjects.
+type Net struct {
+	DC    Token   // data centre, such as "eu1"
+	Env   Token   // environment, such as "prod"
+	Brand BrandID // brand, such as "acme"
+}
+
+func join(parts ...string) string { return strings.Join(parts, ".") }
+
+// The documented flow.
+
+// CPPActivity carries activities from CPP (and at the end of week two) to DEC.
+func (n Net) CPPActivity() string { return join(n.DC.s, n.Brand.s, "cpp", "activity") }
+
+// EPPMActivity carries week-one activities from EPPM to DEC.
+func (n Net) EPPMActivity() string { return join(n.DC.s, n.Brand.s, "eppm", "activity") }
+
+// CPPEnriched carries enriched activities from DEC to TIM.
+func (n Net) CPPEnriched() string { return join(n.Brand.s, "cpp", "enriched", "events") }
+
+// Relevant carries regular events from TIM to FRED.
+func (n Net) Relevant() string { return join(n.Brand.s, "relevant", "events") }
+
+// RelevantUnqualification carries unqualification events from DEC and TIM to FRED.
+func (n Net) RelevantUnqualification() string {
+	return join(n.Brand.s, "relevant", "unqualification", "events")
+}
+
+// MSQDelete carries DeleteMessageInstructions from TIM to MSQ. It names the environment, not the brand.
+func (n Net) MSQDelete() string { return join("msq", "inbound", "delete", n.Env.s) }
+
+// Decided carries events with a decision from FRED to BCG.
+func (n Net) Decided() string { return join(n.Brand.s, "decided", "events") }
+
+// Receipts and books.
+
+// Journal is the one subject of the brand's journal stream.
+func (n Net) Journal() string { return join(n.Brand.s, "journal") }
+
+// CustomersJournal is the one subject of the customers' journal stream.
+func (n Net) CustomersJournal() string { return join(n.Brand.s, "customers", "journal") }
+
+// ReceiptsPosted carries each posted receipt, as a CloudEvent, to whoever subscribes.
+func (n Net) ReceiptsPosted() string { return join(n.Brand.s, "receipts", "posted") }
+
+// Ingest is where a store sends packs of records.
+func (n Net) Ingest(s StoreID) string { return join(n.Brand.s, "ingest", s.s) }
+
+// FeedPull is where a store asks for records; FeedChanged is the centre's poke.
+func (n Net) FeedPull(s StoreID) string { return join(n.Brand.s, "feed", s.s, "pull") }
+
+// FeedChanged tells a store that a pull would bring something.
+func (n Net) FeedChanged(s StoreID) string { return join(n.Brand.s, "feed", s.s, "changed") }
+
+// StoreScreen is where OSG asks a store to show a message.
+func (n Net) StoreScreen(s StoreID) string { return join(n.Brand.s, "store", s.s, "screen") }
+
+// POSLookup is where a store asks the POS gateway for a shopper whom it does not know.
+func (n Net) POSLookup(s StoreID) string { return join(n.Brand.s, "pos", s.s, "lookup") }
+
+// Between the nodes of the centre. No store may publish here.
+
+// Propose is where a centre node hands a proposal for the brand's journal to the node that writes.
+func (n Net) Propose(node NodeID) string { return join(n.Brand.s, "centre", node.s, "propose") }
+
+// Heartbeat is where a centre node says that it lives, what it has folded and whether it writes.
+func (n Net) Heartbeat(node NodeID) string { return join(n.Brand.s, "centre", node.s, "heartbeat") }
+
+// Wildcards, for the services of the centre that answer every store.
+
+// AnyIngest matches Ingest of every store.
+func (n Net) AnyIngest() string { return join(n.Brand.s, "ingest", "*") }
+
+// AnyFeedPull matches FeedPull of every store.
+func (n Net) AnyFeedPull() string { return join(n.Brand.s, "feed", "*", "pull") }
+
+// AnyPOSLookup matches POSLookup of every store.
+func (n Net) AnyPOSLookup() string { return join(n.Brand.s, "pos", "*", "lookup") }
+
+// AnyHeartbeat matches Heartbeat of every node.
+func (n Net) AnyHeartbeat() string { return join(n.Brand.s, "centre", "*", "heartbeat") }
+
+// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen or POSLookup subject
+// names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
+func (n Net) StoreOf(subject string) (StoreID, bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) < 3 || parts[0] != n.Brand.s {
+		return StoreID{}, false
+	}
+	switch parts[1] {
+	case "ingest":
+		if len(parts) != 3 {
+			return StoreID{}, false
+		}
+	case "feed", "store", "pos":
+		if len(parts) != 4 {
+			return StoreID{}, false
+		}
+	default:
+		return StoreID{}, false
+	}
+	s, err := ParseStoreID(parts[2])
+	return s, err == nil
+}
+
+// StorePermissions are the allow-lists of one store's user on the hub: what its leaf may send
+// there and what it may receive. Nothing else crosses.
+func (n Net) StorePermissions(s StoreID) (publish, subscribe []string) {
+	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">")}
+	subscribe = []string{n.FeedChanged(s), join(n.Brand.s, "store", s.s, ">"), StoreInbox(s) + ".>"}
+	return publish, subscribe
+}
+
+// StoreInbox is the prefix of a store's reply subjects. With the client's default prefix the
+// answer would not pass the hub's allow-list.
+func StoreInbox(s StoreID) string { return "_INBOX_" + s.s }
