@@ -194,7 +194,8 @@ func (n *Node) prepare(ctx context.Context) error {
 }
 
 func (n *Node) ensureStreams(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	// A question that reaches a node without a meta leader is not answered at all: ask again soon.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	plan, err := streams.Plan(ctx, n.js, n.wanted())
 	if err != nil {

@@ -43,8 +43,11 @@ type Node struct {
 	crashed atomic.Bool
 }
 
-// sweepEvery is how often the journal lets go of what is posted and old.
-const sweepEvery = 10 * time.Minute
+// How often the journal is asked whether it is well, and lets go of what is posted and old.
+const (
+	lookEvery  = time.Second
+	sweepEvery = 10 * time.Minute
+)
 
 // Open opens the node's files, binds its doors and starts its leaf. Run makes it talk.
 func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
@@ -84,24 +87,37 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	return n, err
 }
 
-// openFiles opens journal and cache, and rebuilds the overlay: what the journal holds and the cache's
-// balances do not contain yet.
-func (n *Node) openFiles() (err error) {
+// openFiles opens journal and cache. A cache that has told downstream of receipts which its journal no
+// longer has is dropped with it: it fills again.
+func (n *Node) openFiles() error {
 	ring, err := seal.OpenRing(filepath.Join(n.cfg.Data, "keyring"))
 	if err != nil {
 		return err
 	}
-	n.cache, err = cache.Open(cache.Config{Path: filepath.Join(n.cfg.Data, "cache.db"), Ring: ring, Log: n.log})
-	if err != nil {
-		return err
-	}
+	journalPath, cachePath := filepath.Join(n.cfg.Data, "journal.db"), filepath.Join(n.cfg.Data, "cache.db")
+	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
-		Path: filepath.Join(n.cfg.Data, "journal.db"), Ring: ring,
-		Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Kept: n.cache.Overlay, Log: n.log,
+		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(),
+		Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
+	if missing != nil || n.journal.Salvaged() != nil {
+		for _, f := range []string{cachePath, cachePath + ".open"} {
+			if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("drop cache: %w", err)
+			}
+		}
+	}
+	if n.cache, err = cache.Open(cache.Config{Path: cachePath, Ring: ring, Log: n.log}); err != nil {
+		return err
+	}
+	return n.overlay()
+}
+
+// overlay gives the cache what the journal holds and the cache's balances do not contain yet.
+func (n *Node) overlay() error {
 	for _, c := range n.journal.Chains() {
 		for r, err := range n.journal.After(c.ID, n.cache.Counted(c.ID)) {
 			if err != nil {
@@ -152,14 +168,14 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	up := uplink.Config{Conn: n.conn, Subject: n.net.Ingest(n.cfg.Store), Journal: n.journal, Link: n.leaf.Link, Log: n.log}
 	down := feed.FollowerConfig{
 		Conn: n.conn, Pull: n.net.FeedPull(n.cfg.Store), Changed: n.net.FeedChanged(n.cfg.Store),
-		Cache: n.cache, Posted: n.journal.SetPosted, Log: n.log,
+		Cache: n.cache, Posted: n.journal.SetPosted, Dropped: n.overlay, Log: n.log,
 	}
 	if n.cfg.isTill() {
 		up.Subject = n.lane().Ingest()
 		down.Pull, down.Changed = n.lane().FeedPull(), n.lane().FeedChanged()
 	}
 	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
-	n.parts = append(n.parts, n.leaf.Run, n.sweep)
+	n.parts = append(n.parts, n.leaf.Run, n.tend)
 	if len(n.cfg.Upstream) > 0 {
 		n.parts = append(n.parts, n.uplink.Run, n.feed.Run)
 	}
@@ -213,13 +229,19 @@ func (n *Node) Run(ctx context.Context) error {
 	return nil
 }
 
-// sweep lets go of receipts that are posted and old.
-func (n *Node) sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+// tend lets go of receipts that are posted and old, and ends the node when its journal has met damage:
+// opening it again salvages it.
+func (n *Node) tend(ctx context.Context) error {
+	look, sweep := time.NewTicker(lookEvery), time.NewTicker(sweepEvery)
+	defer look.Stop()
+	defer sweep.Stop()
 	for {
 		select {
-		case now := <-tick.C:
+		case <-look.C:
+			if err := n.journal.Err(); err != nil {
+				return err
+			}
+		case now := <-sweep.C:
 			removed, err := n.journal.Sweep(now)
 			if err != nil {
 				return err

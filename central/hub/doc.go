@@ -9,9 +9,13 @@
 // no user for those who bring no credentials.
 //
 // A store proves its nkey and may join only as a leaf, within the allow-lists that
-// subjects.Net.StorePermissions gives, and it may send one answer to each question that reaches it. In
-// particular no store reaches JetStream: one publish with a wrong expectation, even from a leaf, stops
-// an R3 stream for good. Stores do not see each other's subscriptions. Who breaks the allow-lists (a
+// subjects.Net.StorePermissions gives. In particular no store reaches JetStream: one publish with a
+// wrong expectation, even from a leaf, stops an R3 stream for good. The lists are also all there is for
+// answers: the server's allow_responses does nothing here, for messages cross a leaf only where there is
+// interest, and interest in an inbox crosses only where the lists allow it. So a store that shall answer
+// a question from the centre needs the reply's subject in its list.
+//
+// Stores do not see each other's subscriptions. Who breaks the allow-lists (a
 // well-behaved leaf is told them and does not) is disconnected and named in the log.
 //
 // Nodes of the centre know each other by a shared secret, and by TLS where it is configured.

@@ -16,16 +16,15 @@ import (
 const Domain = "central"
 
 const (
-	routeUser    = "centre"
-	routePing    = time.Second
-	leafPing     = 10 * time.Second
-	pingsOut     = 2
-	dialWithin   = 3 * time.Second
-	maxPayload   = 1 << 20  // bytes; a journal message is at most 768 KiB
-	maxPending   = 64 << 20 // bytes waiting for one slow client before it is dropped
-	maxSubs      = 4096     // subscriptions of one connection; a store needs some twenty
-	reportEvery  = 60       // dials of a route that fail between two lines in the log: about a minute
-	answerWithin = 30 * time.Second
+	routeUser   = "centre"
+	routePing   = time.Second
+	leafPing    = 10 * time.Second
+	pingsOut    = 2
+	dialWithin  = 3 * time.Second
+	maxPayload  = 1 << 20  // bytes; a journal message is at most 768 KiB
+	maxPending  = 64 << 20 // bytes waiting for one slow client before it is dropped
+	maxSubs     = 4096     // subscriptions of one connection; a store needs some twenty
+	reportEvery = 60       // dials of a route that fail between two lines in the log: about a minute
 )
 
 // ports are what the doors are bound to. A reload must repeat them, not the 0 they were asked with.
@@ -103,14 +102,12 @@ func (h *Hub) users(o *server.Options, brands []Brand) {
 	}
 }
 
-// permissions are what a store's leaf may send here and receive. With each question that reaches it, it
-// may send one answer.
+// permissions are what a store's leaf may send here and receive.
 func permissions(n subjects.Net, s subjects.StoreID) *server.Permissions {
 	publish, subscribe := n.StorePermissions(s)
 	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: publish},
 		Subscribe: &server.SubjectPermission{Allow: subscribe},
-		Response:  &server.ResponsePermission{MaxMsgs: 1, Expires: answerWithin},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -51,6 +52,14 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 	cfg.Stores, cfg.Tills = max(cfg.Stores, 1), max(cfg.Tills, 1)
 	if cfg.Edge == "" {
 		cfg.Edge = cfg.Dir
+	}
+	// The nodes take a relative path to be below their own directory.
+	for _, dir := range []*string{&cfg.Dir, &cfg.Edge} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, fmt.Errorf("open fleet: %w", err)
+		}
+		*dir = abs
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -171,16 +180,22 @@ func (f *Fleet) prepare() error {
 }
 
 // freePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
-// left to the system at each start.
+// left to the system at each start; and they lie below the range from which the system gives ports to
+// outgoing connections, or one of those takes a node's port while the node is down.
 func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const from, to, tries = 10000, 32000, 10000
+	ports := make([]int, 0, n)
+	for range tries {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := from + rand.IntN(to-from)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			continue
 		}
 		defer l.Close() //nolint:errcheck // nothing was sent on it
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("find %d free ports: found %d in %d tries", n, len(ports), tries)
 }

@@ -85,6 +85,8 @@ func TestEachRuleIsFound(t *testing.T) {
 		{"panic", "edge/a.go", "// Package edge is one.\npackage edge\n\nfunc f() { panic(1) }\n", "edge/a.go:4: panic only in a function called Must"},
 		{"panic in a value", "edge/a.go", "// Package edge is one.\npackage edge\n\nvar f = func() { panic(1) }\n", "edge/a.go:4: panic only in"},
 		{"init", "edge/a.go", "// Package edge is one.\npackage edge\n\nfunc init() {}\n", "edge/a.go:4: no init"},
+		{"go", "edge/a.go", "// Package edge is one.\npackage edge\n\nfunc f() { go f() }\n", "edge/a.go:4: no go statement"},
+		{"background", "edge/a.go", "// Package edge is one.\npackage edge\n\nvar c = context.Background()\n", "edge/a.go:4: no context.Background"},
 		{"sleep", "edge/a_test.go", "package edge\n\nfunc f() { time.Sleep(1) }\n", "edge/a_test.go:3: no time.Sleep in a test"},
 		{"long", "edge/a.go", "// Package edge is one.\npackage edge\n" + strings.Repeat("\n", house.MaxLines), "edge/a.go: 502 lines"},
 		{"top", "notes.txt", "", "notes.txt: the top of the repository holds only"},

@@ -50,8 +50,13 @@ func (m *module) checkFiles(fault func(where, rule string)) {
 			}
 			must := fn != nil && strings.HasPrefix(strings.ToLower(fn.Name.Name), "must")
 			ast.Inspect(d, func(n ast.Node) bool {
-				if call, ok := n.(*ast.CallExpr); ok {
-					f.checkCall(call, must, fault)
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					f.checkCall(n, must, fault)
+				case *ast.GoStmt:
+					if !f.test {
+						fault(f.at(n), "no go statement: whoever starts a goroutine waits for it, by sync.WaitGroup.Go")
+					}
 				}
 				return true
 			})
@@ -73,6 +78,8 @@ func (f *file) checkCall(call *ast.CallExpr, must bool, fault func(where, rule s
 		switch name := pkg.Name + "." + fn.Sel.Name; {
 		case strings.HasPrefix(name, "log.Fatal") || strings.HasPrefix(name, "log.Panic"):
 			fault(f.at(call), "no "+name+": return an error to main")
+		case name == "context.Background" && !f.test && f.room != "" && floor(f.room) != "deploy":
+			fault(f.at(call), "no context.Background below main: a wait without a deadline does not exist")
 		case name == "time.Sleep" && f.test:
 			fault(f.at(call), "no time.Sleep in a test: wait on the thing itself")
 		}

@@ -50,8 +50,8 @@ func (j *Journal) warn(all []warning) {
 //     showed it are kept aside.
 //   - StatusRefused: a chain of another store, or a run that does not unpack.
 func (j *Journal) Accept(ctx context.Context, runs []record.Run) ([]record.Mark, error) {
-	if len(runs) == 0 {
-		return nil, nil
+	if err := context.Cause(ctx); err != nil || len(runs) == 0 {
+		return nil, err
 	}
 	e := &entry{packs: make([]sent, len(runs))}
 	for i := range runs {
@@ -143,8 +143,8 @@ func (b *batch) run(tx *bbolt.Tx, p *sent) (record.Status, error) {
 
 // first plans the first run of a chain that is unknown here.
 func (b *batch) first(p *sent) record.Status {
-	if p.run.First != 1 {
-		return record.StatusGap // lost here, or swept: the sender has all of it
+	if p.run.First != 1 || slices.Contains(b.j.swept, p.run.Chain) {
+		return record.StatusGap // lost here, or swept, or being swept this moment: the sender has all of it
 	}
 	start, err := record.ReadStart(p.recs[0].Data) // seq 1 is a start: ReadHeader sees to that
 	if err == nil && start.Store != b.j.cfg.Store {

@@ -49,24 +49,24 @@ func openFile(path string, log *slog.Logger) (*file, error) {
 	if err == nil {
 		return f, nil
 	}
-	if f.raw != nil {
-		_ = f.raw.Close() // bbolt has closed it already, unless it panicked
-	}
+	if f.broken.Load() != nil && f.raw != nil {
+		err = errors.Join(err, f.close())
+	} // else bbolt has closed it
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, bolt.ErrTimeout):
 		return nil, ErrLocked
-	case errors.As(err, &errno), errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrDamaged), errors.As(err, &errno):
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 // close lets go of the file. After damage bbolt may hold its own locks for ever: then only the handle
-// is closed, which frees the file's lock; the mapping stays until the process ends.
+// is let go, with the file's lock; the mapping stays until the process ends.
 func (f *file) close() error {
 	if f.broken.Load() != nil {
-		return f.raw.Close()
+		return errors.Join(unlock(f.raw), f.raw.Close())
 	}
 	return f.guard(f.db.Close)
 }

@@ -19,13 +19,17 @@ import (
 // chain could carry ErrDraft, a full disk ErrFull. After any other error it is not known whether the
 // receipt was kept: commit it again, or ask with Find. Data must not be changed any more.
 func (j *Journal) Commit(ctx context.Context, draft record.Receipt) (record.Receipt, bool, error) {
-	if err := j.check(&draft); err != nil {
+	err := j.check(&draft)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return record.Receipt{}, false, fmt.Errorf("commit receipt %s: %w", draft.RID, err)
 	}
 	draft.Body = sha256.Sum256(draft.Data) // here, and not in the turn, where others wait
 	draft.BodySize = uint32(len(draft.Data))
 	e := &entry{commit: true, rec: draft}
-	err := j.submit(ctx.Done(), e)
+	err = j.submit(ctx.Done(), e)
 	switch {
 	case err == nil:
 		return e.rec, e.repeated, nil

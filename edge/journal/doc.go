@@ -44,9 +44,14 @@
 //
 // Every bbolt transaction runs under one guard that turns a panic or a fault into ErrDamaged. A
 // journal that met damage in bbolt's pages says ErrDamaged to everything until it is closed and opened
-// again (see Err). Open checks keys and prefixes of all runs, opens those that upstream has not
-// confirmed and the tail of each chain, and when something is wrong, salvages: it reads the file page
-// by page without bbolt, takes every run that still opens, and writes a new file; the old one is set
-// aside as journal.db.damaged-<time>. Records behind a hole go on in the till's next chain under their
-// rids; a store drops them, since its tills still have them and are asked to send again.
+// again (see Err). Open checks the file's pages and its free list, keys and prefixes of all runs, opens
+// the runs that upstream has not confirmed and the tail of each chain, and when something is wrong,
+// salvages: it reads the file page by page without bbolt, takes every run that still opens, and writes a
+// new file; the old one is set aside as journal.db.damaged-<time>. Records behind a hole go on in the
+// till's next chain under their rids; a store drops them, since its tills still have them and are asked
+// to send again. What was swept may still lie in free pages: the entry of a swept chain stays for ten
+// times Keep, so that a salvage does not send it anew.
+//
+// A disk whose fsync fails may drop pages that it shows in memory, and nothing here can tell. What comes
+// after a power cut then is checked by Open, and upstream has what it was sent.
 package journal

@@ -102,7 +102,7 @@ func commitT(t testing.TB, j *Journal, bodies ...string) (recs []record.Receipt)
 func sell(t testing.TB, j *Journal, n int) (recs []record.Receipt) {
 	t.Helper()
 	for i := range n {
-		recs = append(recs, commitT(t, j, fmt.Sprintf("receipt %d", i))...)
+		recs = append(recs, commitT(t, j, fmt.Sprintf("receipt %d, %s", i, record.NewRID(start)))...)
 	}
 	return recs
 }

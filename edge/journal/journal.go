@@ -51,13 +51,14 @@ type Journal struct {
 
 	// turn has one slot. Whoever fills it is the only writer, to the file and to the states.
 	turn     chan struct{}
-	own      record.ChainID        // chain of this process; zero until its first receipt
-	ownSince int64                 // Unix milliseconds
-	swept    []record.ChainID      // chains whose removal is not finished
-	unsure   []record.ChainID      // chains of transactions that failed and may not be on the disk
-	warned   map[string]bool       // refusals that were logged
-	doubt    atomic.Bool           // len(unsure) > 0, for those who have no turn
-	failed   atomic.Pointer[error] // first damaged value that a reader met
+	own      record.ChainID           // chain of this process; zero until its first receipt
+	ownSince int64                    // Unix milliseconds
+	swept    []record.ChainID         // chains whose removal is not finished
+	graves   map[record.ChainID]int64 // swept chains whose entry is still there, and when their last record was kept
+	unsure   []record.ChainID         // chains of transactions that failed and may not be on the disk
+	warned   map[string]bool          // refusals that were logged
+	doubt    atomic.Bool              // len(unsure) > 0, for those who have no turn
+	failed   atomic.Pointer[error]    // first damaged value that a reader met
 
 	queue struct {
 		sync.Mutex
@@ -110,6 +111,7 @@ func open(cfg Config, path string) (*Journal, error) {
 		changed: make(chan struct{}, 1),
 		turn:    make(chan struct{}, 1),
 		warned:  map[string]bool{},
+		graves:  map[record.ChainID]int64{},
 		chains:  map[record.ChainID]*chain{},
 	}
 	j.cfg.Kept = nil
@@ -128,6 +130,11 @@ func open(cfg Config, path string) (*Journal, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
+	}
+	if len(j.swept) > 0 { // the process died in a Sweep
+		if _, err := j.finish(cfg.Now()); err != nil {
+			cfg.Log.Warn("a sweep cannot be finished", "path", path, "err", err)
+		}
 	}
 	j.signal()
 	return j, nil

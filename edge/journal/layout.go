@@ -105,7 +105,7 @@ type state struct {
 	id     record.ChainID
 	start  record.Start
 	own    bool          // begun here, not accepted
-	swept  bool          // on its way out: its runs may be gone in part
+	swept  bool          // its runs are going or gone; the entry stays a while to say so
 	closed record.Status // StatusFork: nothing is accepted any more; otherwise 0
 	order  uint64        // of chains on this disk, by when they came
 	tip    record.Tip

@@ -38,7 +38,7 @@ func (j *Journal) load(tx *bbolt.Tx) error {
 	for id, c := range chains {
 		j.order = max(j.order, c.order)
 		if c.swept {
-			j.swept = append(j.swept, id)
+			j.graves[id] = c.kept
 			continue
 		}
 		j.chains[id] = c
@@ -74,6 +74,9 @@ func (j *Journal) checkRuns(tx *bbolt.Tx, chains map[record.ChainID]*chain) erro
 			return err
 		}
 		if c.swept {
+			if n := len(j.swept); n == 0 || j.swept[n-1] != id {
+				j.swept = append(j.swept, id)
+			}
 			continue
 		}
 		if first != last[id]+1 || p.last < first || p.last > c.tip.Seq {

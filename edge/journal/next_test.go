@@ -329,3 +329,44 @@ func TestChainGoesOnAfterStoreLostIt(t *testing.T) {
 	rise(t, j, s2)
 	wantBodies(t, s2, recs)
 }
+
+// A process that dies in a Sweep leaves half a chain; the next start removes the rest, and the chain may
+// come again.
+func TestSweepCutShort(t *testing.T) {
+	t.Parallel()
+	cfg := storeConfig(t)
+	j := openT(t, cfg)
+	recs := chainOf(store1, sweepStep+100)
+	var runs []record.Run
+	for i := range recs {
+		runs = append(runs, run(recs[i]))
+	}
+	acceptT(t, j, runs...)
+	if err := j.SetPosted([]record.Counted{{Chain: recs[0].Chain, Posted: uint64(len(recs))}}); err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	j.file.fault = func(at string) error {
+		if at == "write" {
+			if steps++; steps == 2 {
+				return errDisk
+			}
+		}
+		return nil
+	}
+	if _, err := j.Sweep(start.Add(2 * KeepDefault)); !errors.Is(err, errDisk) {
+		t.Fatalf("got %v", err)
+	}
+	wantMark(t, acceptT(t, j, runs...)[0], record.StatusGap, 0) // what is going is not mixed with what comes
+	closeT(t, j)
+	j = openT(t, cfg)
+	if j.Salvaged() != nil || len(j.Chains()) != 0 {
+		t.Fatalf("salvaged %+v, %d chains", j.Salvaged(), len(j.Chains()))
+	}
+	wantMark(t, acceptT(t, j, runs...)[0], record.StatusHeld, uint64(len(recs)))
+	closeT(t, j)
+	j = openT(t, cfg)
+	if got := len(checkChain(t, j, recs[0].Chain)); got != len(recs) {
+		t.Errorf("%d records are here", got)
+	}
+}

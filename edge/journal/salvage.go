@@ -104,6 +104,9 @@ func (j *Journal) refill(s *scan) error {
 	for _, id := range s.order() {
 		found := s.assemble(id, !j.cfg.Till.IsZero())
 		if j.settled(s, found) {
+			if err := j.bury(found.chain); err != nil {
+				return fmt.Errorf("copy entry of chain %s: %w", id, err)
+			}
 			continue
 		}
 		if err := j.copy(f, s, found); err != nil {
@@ -132,6 +135,18 @@ func (j *Journal) settled(s *scan, a assembled) bool {
 		return a.swept
 	}
 	return a.swept || !a.listed || a.posted >= a.was
+}
+
+// bury writes down that a chain was swept.
+func (j *Journal) bury(c *chain) error {
+	if c.start.Store.IsZero() {
+		return nil // its entry is lost; its age will tell again
+	}
+	c.swept, c.tip.Seq = true, max(c.tip.Seq, 1)
+	j.graves[c.id] = c.kept
+	return j.file.update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketChains).Put(c.id[:], sealChain(j.cfg.Ring, &c.state, c.confirmed, c.posted))
+	})
 }
 
 // order gives the chains that were found, oldest first; those whose entry is lost by their id, which

@@ -267,3 +267,27 @@ func TestSalvageAgain(t *testing.T) {
 		t.Errorf("it is left behind: %v", err)
 	}
 }
+
+// A file that is cut while it is open faults in the middle of a read. The process lives, says so, and a
+// new start goes on with what is left.
+func TestFileCutWhileOpen(t *testing.T) {
+	t.Parallel()
+	cfg := tillConfig(t)
+	j := openT(t, cfg)
+	recs := sell(t, j, 200)
+	if err := os.Truncate(cfg.Path, int64(4*os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Find(recs[150].RID); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("got %v", err)
+	}
+	if _, _, err := j.Commit(t.Context(), draft("no")); !errors.Is(err, ErrDamaged) || !errors.Is(j.Err(), ErrDamaged) {
+		t.Errorf("commit: %v; Err: %v", err, j.Err())
+	}
+	closeT(t, j)
+	j = openT(t, cfg)
+	commitT(t, j, "the till sells on")
+	if j.Salvaged() == nil {
+		t.Error("not salvaged")
+	}
+}

@@ -11,6 +11,10 @@ import (
 	"tillstream/kv/record"
 )
 
+// graveTimes is how many times Config.Keep the entry of a swept chain stays: a salvage, which also finds
+// free pages, learns from it not to send the chain anew.
+const graveTimes = 10
+
 // sweepStep is how many runs one transaction of Sweep removes: commits wait for it.
 const sweepStep = 500
 
@@ -20,18 +24,30 @@ const sweepStep = 500
 // what Confirm and SetPosted have learned, so calling it now and then (hourly) keeps that fresh in the
 // file.
 func (j *Journal) Sweep(now time.Time) (removed int, err error) {
-	more := true
-	for first := true; more; first = false {
-		j.turn <- struct{}{}
+	j.turn <- struct{}{}
+	removed, more, err := j.sweep(now, true)
+	<-j.turn
+	if err == nil && more {
 		var n int
-		n, more, err = j.sweep(now, first)
-		<-j.turn
+		n, err = j.finish(now)
 		removed += n
-		if err != nil {
-			return removed, fmt.Errorf("sweep journal: %w", err)
-		}
+	}
+	if err != nil {
+		return removed, fmt.Errorf("sweep journal: %w", err)
 	}
 	return removed, nil
+}
+
+// finish removes what is left of the chains that are going.
+func (j *Journal) finish(now time.Time) (removed int, err error) {
+	for more := true; more && err == nil; {
+		var n int
+		j.turn <- struct{}{}
+		n, more, err = j.sweep(now, false)
+		<-j.turn
+		removed += n
+	}
+	return removed, err
 }
 
 // sweep does one step. The caller has the turn.
@@ -48,7 +64,13 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 			going = append(going, id)
 		}
 	}
-	if len(going) == 0 && len(b.touched) == 0 {
+	var old []record.ChainID
+	for id, kept := range j.graves {
+		if kept <= now.Add(-graveTimes*j.cfg.Keep).UnixMilli() {
+			old = append(old, id)
+		}
+	}
+	if len(going) == 0 && len(b.touched) == 0 && len(old) == 0 {
 		return 0, false, nil
 	}
 	var gone []record.ChainID
@@ -56,6 +78,11 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 		removed, gone = 0, nil
 		if err := b.writeChains(tx); err != nil {
 			return err
+		}
+		for _, id := range old {
+			if err := tx.Bucket(bucketChains).Delete(id[:]); err != nil {
+				return fmt.Errorf("remove entry of chain %s: %w", id, err)
+			}
 		}
 		left := sweepStep
 		for _, id := range going {
@@ -81,9 +108,13 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 	for id, s := range b.chains {
 		if s.swept {
 			j.drop(j.chains[id])
+			j.graves[id] = s.kept
 		}
 	}
 	j.mu.Unlock()
+	for _, id := range old {
+		delete(j.graves, id)
+	}
 	j.swept = slices.DeleteFunc(going, func(id record.ChainID) bool { return slices.Contains(gone, id) })
 	return removed, len(j.swept) > 0, nil
 }
@@ -110,8 +141,8 @@ func (j *Journal) ripe(now time.Time, b *batch) (ids []record.ChainID) {
 	return ids
 }
 
-// remove deletes at most limit runs of a chain with their rids, and, if they are fewer, the chain
-// behind the last of them. It gives how many records and runs went.
+// remove deletes at most limit runs of a chain with their rids, and gives how many records and runs
+// went. What is left of the chain is its entry, which says that it was swept.
 func (j *Journal) remove(tx *bbolt.Tx, id record.ChainID, limit int) (records, runs int, err error) {
 	bucket := tx.Bucket(bucketRuns)
 	var keys [][]byte
@@ -129,10 +160,7 @@ func (j *Journal) remove(tx *bbolt.Tx, id record.ChainID, limit int) (records, r
 			return 0, 0, err
 		}
 	}
-	if len(keys) == limit {
-		return records, len(keys), nil
-	}
-	return records, len(keys), tx.Bucket(bucketChains).Delete(id[:])
+	return records, len(keys), nil
 }
 
 // removeRIDs deletes the rids of a run and gives the number of its records. A run that does not open

@@ -134,6 +134,7 @@ func (j *Journal) apply(b *batch) {
 			j.chains[id] = c
 		}
 		c.state = *b.chains[id]
+		delete(j.graves, id)
 		c.dirty = c.dirty && (c.confirmed != b.marks[id].Held || c.posted != b.marks[id].Posted)
 	}
 	j.order = b.order
@@ -209,6 +210,7 @@ func (j *Journal) adopt(found map[record.ChainID]*chain) {
 		case c.swept && held != nil:
 			j.drop(held)
 			j.swept = append(j.swept, id)
+			j.graves[id] = c.kept
 		case c.swept:
 		case held == nil:
 			j.chains[id] = c

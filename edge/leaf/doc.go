@@ -13,6 +13,9 @@
 // its own allow-list; a POS needs the password and may only publish and subscribe what Config names.
 // There is no user for those who bring no credentials.
 //
+// An allow-list is all there is for answers, too: a till that shall answer a question from its store
+// needs the reply's subject among those it may publish, see central/hub for why.
+//
 // Tills of one store do not see each other's subscriptions, and theirs are not passed upward.
 //
 // # Failure

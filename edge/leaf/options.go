@@ -18,7 +18,6 @@ const (
 	maxPending     = 16 << 20        // bytes waiting for one slow client before it is dropped
 	maxSubs        = 4096            // subscriptions of one connection
 	reportEvery    = 240             // dials that fail between two lines in the log: one or two minutes
-	answerWithin   = 30 * time.Second
 )
 
 // ports are what the doors are bound to. A reload must repeat them, not the 0 they were asked with.
@@ -69,7 +68,7 @@ func (l *Leaf) doors(o *server.Options, bound ports) (err error) {
 			Username:               POSUser,
 			Password:               l.posHash,
 			AllowedConnectionTypes: only(jwt.ConnectionTypeStandard),
-			Permissions:            allow(l.cfg.POSPublish, l.cfg.POSSubscribe, false),
+			Permissions:            allow(l.cfg.POSPublish, l.cfg.POSSubscribe),
 		}}
 	}
 	if l.cfg.Accept == "" {
@@ -86,7 +85,7 @@ func (l *Leaf) doors(o *server.Options, bound ports) (err error) {
 		o.Nkeys = append(o.Nkeys, &server.NkeyUser{
 			Nkey:                   u.Nkey,
 			AllowedConnectionTypes: only(jwt.ConnectionTypeLeafnode),
-			Permissions:            allow(u.Publish, u.Subscribe, true),
+			Permissions:            allow(u.Publish, u.Subscribe),
 		})
 	}
 	return nil
@@ -132,15 +131,10 @@ func pick(asked, bound int) int {
 
 func only(kind string) map[string]struct{} { return map[string]struct{}{kind: {}} }
 
-// allow makes the permissions of a user from its allow-lists. Who answers may send one answer to each
-// question that reaches it.
-func allow(publish, subscribe []string, answers bool) *server.Permissions {
-	p := &server.Permissions{
+// allow makes the permissions of a user from its allow-lists.
+func allow(publish, subscribe []string) *server.Permissions {
+	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: append([]string(nil), publish...)},
 		Subscribe: &server.SubjectPermission{Allow: append([]string(nil), subscribe...)},
 	}
-	if answers {
-		p.Response = &server.ResponsePermission{MaxMsgs: 1, Expires: answerWithin}
-	}
-	return p
 }

@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tillstream/deploy/fleet"
+	"tillstream/deploy/sales"
+)
+
+// run is one demo under way.
+type run struct {
+	cmd      *Command
+	f        *fleet.Fleet
+	receipts []sales.Receipt
+	report   sales.Report
+	out      io.Writer
+	log      *slog.Logger
+
+	drive  *drive
+	watch  *watch
+	before uint64 // repeats in the books before this run
+}
+
+// play starts the chain, feeds it, settles it and checks it.
+func (r *run) play(ctx context.Context, speed float64) error {
+	start, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	if err := r.f.Ready(start); err != nil {
+		return err
+	}
+	if err := writeEndpoints(r.cmd.Endpoints, r.f); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.out, "%d stores with %d tills each, a centre of %d nodes; %d receipts of %d lines\n",
+		len(r.f.Stores()), len(r.f.Store(0).Tills()), len(r.f.Centre()), len(r.receipts), r.report.LinesRead)
+	r.before = r.totals().Repeats
+	r.drive = newDrive(r.f, r.receipts, speed)
+	var err error
+	if r.watch, err = newWatch(r.f, r.drive); err != nil {
+		return err
+	}
+	defer r.watch.close()
+	began := time.Now()
+	if err := r.feed(ctx); err != nil {
+		return err
+	}
+	settle, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	if err := r.f.Settle(settle); err != nil {
+		return err
+	}
+	figures, differs := r.figures(ctx, time.Since(began))
+	r.print(figures)
+	if err := r.write(figures); err != nil {
+		return err
+	}
+	if r.cmd.Exit || differs != nil || ctx.Err() != nil {
+		return differs
+	}
+	r.invite()
+	<-ctx.Done()
+	return nil
+}
+
+// feed gives the receipts to the tills, with faults if asked, and shows how it goes.
+func (r *run) feed(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	watching, seen := context.WithCancel(ctx)
+	wg.Go(func() { showProgress(watching, r.out, r.f, r.drive) })
+	if r.cmd.Faults {
+		wg.Go(func() {
+			if err := (&faults{f: r.f, drive: r.drive, log: r.log}).run(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	r.drive.run(ctx)
+	seen()
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (r *run) invite() {
+	node := r.f.Centre()[0].Node()
+	till := r.f.Tills()[0]
+	fmt.Fprintf(r.out, `
+The chain goes on until Ctrl-C. Ask a till for a card:
+  curl -s %s/v1/lookups -H 'Content-Type: application/json' -d '{"identifier":{"kind":"card","value":"%s"}}'
+Ask the centre:
+  tillstream ops --centre %s books verify
+  tillstream ops --centre %s status
+`, till.URL(), r.anyCustomer(), node.URL(), node.URL())
+}
+
+func (r *run) anyCustomer() string {
+	for i := range r.receipts {
+		if c := r.receipts[i].Customer; c != "" {
+			return c
+		}
+	}
+	return "1"
+}
