@@ -144,7 +144,7 @@ func storeSubjects() []Entry {
 	}, {
 		Name: "storeLookup", Builder: "Net.POSLookup", Pattern: "{brand}.pos.{store}.lookup",
 		From: "store node", To: "POS gateway", Travel: Request, State: Built,
-		Payload: "account of a shopper whom the store does not know", Reply: "record.Shopper, or that there is none",
+		Payload: "account (16 bytes) of a shopper whom the store does not know", Reply: "record.Shopper; empty: unknown here too",
 		Source: "own; R25, R41",
 	}}
 }
@@ -157,7 +157,7 @@ func centreSubjects() []Entry {
 	}, {
 		Name: "heartbeat", Builder: "Net.Heartbeat", Pattern: "{brand}.centre.{node}.heartbeat",
 		From: "centre node", To: "every centre node", Travel: Publish, State: Built,
-		Payload: "term, tip and clock of a node", Source: "own; R69",
+		Payload: "term, whether it writes, and its clock", Source: "own; R69",
 	}}
 }
 
@@ -173,7 +173,7 @@ func laneSubjects() []Entry {
 	}, {
 		Name: "tillLookup", Builder: "Lane.Lookup", Pattern: "edge.{store}.{till}.lookup",
 		From: "till node", To: "store node", Travel: Request, State: Built,
-		Payload: "account of a shopper whom the till does not know", Reply: "record.Shopper, or that there is none",
+		Payload: "account (16 bytes) of a shopper whom the till does not know", Reply: "record.Shopper; empty: unknown here too",
 		Source: "own; R25",
 	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",

@@ -88,6 +88,7 @@ type chain struct {
 	seq     uint64
 	hash    record.Hash
 	changed uint64 // entry that last moved it
+	begun   int64  // day of the entry that took its first record
 	found   record.Tip
 	fork    bool // another record was sent for a seq that is held: nothing more is taken
 }
@@ -98,6 +99,9 @@ func (c *chain) sum() record.Hash {
 	b = append(b, c.id[:]...)
 	b = record.AppendU64(b, c.seq)
 	b = append(b, c.hash[:]...)
+	if c.fork {
+		b = append(b, 1)
+	}
 	return sha256.Sum256(b)
 }
 

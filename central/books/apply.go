@@ -89,10 +89,8 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 	for skip < len(run) && run[skip].Seq <= c.seq {
 		skip++
 	}
-	if !c.fork && s.forked(c, i, run[:skip]) {
-		c.fork = true
-		s.incident(fmt.Sprintf("store %s till %s: another record for a seq of chain %s that is held; the chain is refused from now on",
-			b.stores[c.store], c.till, c.id))
+	if !c.fork && b.differs(c, run[:skip], s.e.At/dayMS-c.begun <= keepDays) {
+		s.fork(c, fmt.Sprintf("another record for a seq of chain %s that is held", c.id))
 	}
 	run, first = run[skip:], first+skip
 	switch {
@@ -103,9 +101,7 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 		m.Status = record.StatusGap
 		return m
 	case run[0].Prev != c.hash:
-		c.fork = true
-		s.incident(fmt.Sprintf("store %s till %s: seq %d of chain %s does not follow what is held; the chain is refused from now on",
-			b.stores[c.store], c.till, run[0].Seq, c.id))
+		s.fork(c, fmt.Sprintf("seq %d of chain %s does not follow what is held", run[0].Seq, c.id))
 		return c.mark()
 	}
 	b.digest.sub(c.sum())
@@ -117,21 +113,33 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 	return c.mark()
 }
 
-// forked reports whether records that lie before the mark are others than those that were taken. The
-// books keep the hash of the last and the places of the rids: enough, because the chain binds the rest.
-func (s *step) forked(c *chain, index uint32, held []record.Receipt) bool {
-	if len(held) == 0 {
-		return false
+// differs reports whether records up to the mark are others than those that were taken. Of the one at
+// the mark the hash is known. Of those before it, the rids: one that has never been posted lies on
+// another branch, and to pass over it would lose a receipt. That says nothing once rids of the chain may
+// have been forgotten: then remembered is false.
+func (b *Books) differs(c *chain, held []record.Receipt, remembered bool) bool {
+	for k := range held {
+		r := &held[k]
+		switch {
+		case r.Seq == c.seq:
+			if r.Hash() != c.hash {
+				return true
+			}
+		case remembered && r.Kind != record.KindStart:
+			if _, ok := b.rids.find(r.RID); !ok {
+				return true
+			}
+		}
 	}
-	last := &held[len(held)-1]
-	if last.Seq == c.seq {
-		return last.Hash() != c.hash
-	}
-	if last.Kind == record.KindStart {
-		return false
-	}
-	p, ok := s.b.rids.find(last.RID)
-	return ok && p.chain == index && uint64(p.seq) != last.Seq
+	return false
+}
+
+// fork closes a chain: nothing more of it is taken.
+func (s *step) fork(c *chain, why string) {
+	s.b.digest.sub(c.sum())
+	c.fork = true
+	s.b.digest.add(c.sum())
+	s.incident(fmt.Sprintf("store %s till %s: %s; the chain is refused from now on", s.b.stores[c.store], c.till, why))
 }
 
 // begin takes the first record of a chain.
@@ -149,7 +157,7 @@ func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 	i := uint32(len(b.chains))
 	c := chain{
 		id: r.Chain, store: store, till: start.Till, seq: r.Seq, hash: r.Header.Hash(),
-		changed: s.e.Number, found: start.Found,
+		changed: s.e.Number, begun: s.e.At / dayMS, found: start.Found,
 	}
 	b.chains = append(b.chains, c)
 	b.byChain[r.Chain] = i
@@ -162,8 +170,9 @@ func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 // receipt posts one record that extends its chain, or notes that it is a repeat.
 func (s *step) receipt(c *chain, index uint32, h *record.Header, at int) {
 	b := s.b
-	if _, known := b.rids.find(h.RID); known {
+	if p, known := b.rids.find(h.RID); known {
 		b.totals.Repeats++
+		b.rids.add(h.RID, p, s.e.At) // remembered as long as the record that repeats it
 		if !h.Account.IsZero() {
 			// The item goes out again, or the edge's overlay of this record would never end.
 			s.touch(h.Account, c.store)

@@ -80,6 +80,18 @@ func (b *Books) Mark(id record.ChainID, store subjects.StoreID) record.Mark {
 	return b.chains[i].mark()
 }
 
+// Held gives the mark of a run's chain, and whether the books would learn nothing from the run: it is
+// held already, or its chain is refused. It needs the run's records, since a chain that forked is held as
+// far by its mark alone.
+func (b *Books) Held(store subjects.StoreID, run []record.Receipt) (record.Mark, bool) {
+	i, ok := b.byChain[run[0].Chain]
+	if !ok || b.stores[b.chains[i].store] != store {
+		return record.Mark{}, false
+	}
+	c := &b.chains[i]
+	return c.mark(), c.fork || run[len(run)-1].Seq <= c.seq && !b.differs(c, run, true)
+}
+
 // Posted reports whether a receipt has been posted, as far as is remembered.
 func (b *Books) Posted(rid record.RID) bool {
 	_, ok := b.rids.find(rid)

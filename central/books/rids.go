@@ -8,8 +8,8 @@ type place struct {
 	seq   uint32
 }
 
-// rids remembers which receipts have been posted, for at least keepDays after the posting (by the
-// journal's time, never by the rid's own, which a wrong clock may have drawn). It is kept in parts of
+// rids remembers which receipts have been posted, for at least keepDays after the posting or its
+// last repeat (by the journal's time, never by the rid's own, which a wrong clock may have drawn). It is kept in parts of
 // partDays, so that forgetting is dropping a map.
 type rids struct {
 	parts []ridPart // oldest first
@@ -46,13 +46,7 @@ func (r *rids) add(rid record.RID, p place, at int64) {
 func (r *rids) forget(at int64) {
 	day := at / dayMS
 	for len(r.parts) > 0 && r.parts[0].first+partDays+keepDays < day {
+		r.parts[0] = ridPart{} // or the map would live on under the slice
 		r.parts = r.parts[1:]
 	}
-}
-
-func (r *rids) len() (n int) {
-	for _, p := range r.parts {
-		n += len(p.rids)
-	}
-	return n
 }

@@ -171,7 +171,7 @@ func (acc *account) read(r *record.Reader) {
 	}
 }
 
-const chainSize = 16 + 4 + 1 + 8 + 32 + 8 + 16 + 8 + 32 + 1
+const chainSize = 16 + 4 + 1 + 8 + 32 + 8 + 8 + 16 + 8 + 32 + 1
 
 func (c *chain) append(b []byte) []byte {
 	b = append(b, c.id[:]...)
@@ -180,6 +180,7 @@ func (c *chain) append(b []byte) []byte {
 	b = record.AppendU64(b, c.seq)
 	b = append(b, c.hash[:]...)
 	b = record.AppendU64(b, c.changed)
+	b = record.AppendU64(b, uint64(c.begun))
 	b = append(b, c.found.Chain[:]...)
 	b = record.AppendU64(b, c.found.Seq)
 	b = append(b, c.found.Hash[:]...)
@@ -195,7 +196,7 @@ func (c *chain) read(r *record.Reader) (err error) {
 	till := string(r.Blob())
 	c.seq = r.U64()
 	r.Fill(c.hash[:])
-	c.changed = r.U64()
+	c.changed, c.begun = r.U64(), r.I64()
 	r.Fill(c.found.Chain[:])
 	c.found.Seq = r.U64()
 	r.Fill(c.found.Hash[:])

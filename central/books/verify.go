@@ -39,7 +39,10 @@ func (b *Books) Verify(h History) (Verdict, error) {
 	return v.Verdict, nil
 }
 
-type verdict struct{ Verdict }
+type verdict struct {
+	Verdict
+	posted []bool // per account: whether it has postings
+}
 
 func (v *verdict) wrong(format string, args ...any) {
 	switch {
@@ -62,13 +65,15 @@ func (s *sums) add(p Posting) {
 func (b *Books) verifyPostings(h History, v *verdict) error {
 	var at record.AccountID
 	var of, all sums
-	seen := 0
+	v.posted = make([]bool, b.accounts.len())
 	settle := func() {
 		if at.IsZero() {
 			return
 		}
-		seen++
-		acc, _, ok := b.accounts.find(at)
+		acc, i, ok := b.accounts.find(at)
+		if ok {
+			v.posted[i] = true
+		}
 		switch {
 		case !ok:
 			v.wrong("account %s has postings but is not open", at)
@@ -159,6 +164,9 @@ func (b *Books) verifySums(v *verdict) {
 	for i := range uint32(b.accounts.len()) {
 		acc := b.accounts.at(i)
 		d.add(acc.sum())
+		if !v.posted[i] && (acc.balance != 0 || acc.debt != 0) { // one without postings was opened by a repeat
+			v.wrong("account %s: balance %d and debt %d without postings", acc.id, acc.balance, acc.debt)
+		}
 		shopper += acc.balance
 		debt -= acc.debt
 	}

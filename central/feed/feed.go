@@ -24,6 +24,10 @@ const (
 	maxLimit     = 5000
 )
 
+// stateWait is how long a pull waits for the state to come as far as the index; then it is answered with
+// FeedBehind.
+const stateWait = 250 * time.Millisecond
+
 // pullsCount is how long a store that pulled here is poked from here.
 const pullsCount = 10 * time.Minute
 
@@ -157,11 +161,17 @@ func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.P
 		Cursor: record.Cursor{Generation: generation, Entry: upTo},
 		Items:  make([]record.Item, 0, len(keys)),
 	}
+	// History may be ahead of the state after a start. The pulls of all stores wait behind this one.
+	ctx, cancel := context.WithTimeout(ctx, stateWait)
+	defer cancel()
 	err = s.cfg.Replica.Read(ctx, upTo, func(uint64) {
 		for i := range keys {
 			page.Items = append(page.Items, s.cfg.Books.Item(store, keys[i].Kind, keys[i].Key))
 		}
 		page.Counted = s.cfg.Books.Counted(store, c.Entry)
 	})
+	if errors.Is(err, replica.ErrBehind) {
+		return record.Page{Status: record.FeedBehind}, nil
+	}
 	return page, err
 }

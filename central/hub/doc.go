@@ -5,8 +5,9 @@
 //
 // Each brand has an account, in which subjects, streams and users are its own. The node's own services
 // connect in process, see [Hub.Connect], with full rights in one brand's account, as a user that exists
-// only while this server runs and may connect only in process. There is no door for other clients, and
-// no user for those who bring no credentials.
+// only while this server runs and may connect only in process. There is no user for other clients, and
+// none for those who bring no credentials; what door there is (a cluster cannot do without) is on
+// loopback and lets nobody in.
 //
 // A store proves its nkey and may join only as a leaf, within the allow-lists that
 // subjects.Net.StorePermissions gives. In particular no store reaches JetStream: one publish with a
@@ -15,8 +16,12 @@
 // interest, and interest in an inbox crosses only where the lists allow it. So a store that shall answer
 // a question from the centre needs the reply's subject in its list.
 //
-// Stores do not see each other's subscriptions. Who breaks the allow-lists (a
-// well-behaved leaf is told them and does not) is disconnected and named in the log.
+// Stores do not see each other's subscriptions. Who breaks the allow-lists (a well-behaved leaf is told
+// them and does not) is disconnected and named in the log. Two things the server lets through: interest
+// in wildcards wider than the list, on which it then delivers nothing that the list does not allow; and
+// any subject under $JS.ACK, so that a hostile store can acknowledge, in the centre's place, messages of a
+// consumer whose stream and name it can guess. Therefore nothing that matters rests on a consumer's
+// acknowledgements, unless the consumer's name is a secret.
 //
 // Nodes of the centre know each other by a shared secret, and by TLS where it is configured.
 //
@@ -30,7 +35,11 @@
 //
 // # Failure
 //
-// [Hub.Close] hands over what this node leads before it stops: some 20 to 110 ms without an answer. When a
-// node dies, streams it led have no leader for 4 to 7.5 s. A dead route is found by pings, each second, at
-// most 2 unanswered; a dead leaf by pings every 10 s, since leafs ping faster themselves.
+// [Hub.Close] hands over what this node leads before it stops: some 20 to 110 ms without an answer, to
+// which a client adds its own pause before it tries again. When a node dies, streams it led have no
+// leader for 4 to 7.5 s. A dead route is found by pings, each second, at most 2 unanswered; a dead leaf by
+// pings every 10 s, since leafs ping faster themselves.
+//
+// [Hub.SetStores] makes JetStream's API of this node answer "no responders" for some milliseconds;
+// publishing to streams goes on.
 package hub

@@ -129,8 +129,9 @@ func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) 
 	return nc, nil
 }
 
-// Ready waits until the cluster has a leader and this node has all that it decided, so that streams
-// can be made and used. It returns the cause of ctx's end with what is missing.
+// Ready waits until the cluster has a leader and this node has all that it decided. Making a stream may
+// still be refused for a moment ("no suitable peers"), until the leader has heard from enough nodes.
+// It returns the cause of ctx's end with what is missing.
 func (h *Hub) Ready(ctx context.Context) error {
 	tick := time.NewTicker(readyLook)
 	defer tick.Stop()

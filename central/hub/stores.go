@@ -8,7 +8,8 @@ import (
 )
 
 // SetStores replaces the stores that may join in brand, on this node only: call it on each. Stores that
-// stay keep their links. Those that are gone, or have changed, are disconnected.
+// stay keep their links. Those that are gone, or have changed, are disconnected. For some milliseconds
+// this node's JetStream API has no responders.
 func (h *Hub) SetStores(brand subjects.BrandID, stores []StoreUser) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

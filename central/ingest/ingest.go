@@ -74,6 +74,9 @@ func (g *Ingest) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	err = svc.AddEndpoint("pack", micro.HandlerFunc(func(req micro.Request) {
+		if ctx.Err() != nil {
+			return
+		}
 		// Taking the slot here, in the subscription's own goroutine, is what makes a flood wait.
 		select {
 		case g.slots <- struct{}{}:
@@ -90,6 +93,9 @@ func (g *Ingest) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	err = svc.Stop()
+	for range cap(g.slots) { // requests still come out of a service that stops: leave them no slot
+		g.slots <- struct{}{}
+	}
 	wg.Wait()
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		err = nil
@@ -103,7 +109,7 @@ func (g *Ingest) answer(ctx context.Context, req micro.Request) {
 	switch {
 	case err == nil:
 		err = req.Respond(record.AppendMarks(nil, marks))
-	case errors.Is(err, record.ErrFormat) || errors.Is(err, errSender):
+	case errors.Is(err, record.ErrFormat) || errors.Is(err, errSender) || errors.Is(err, replica.ErrTooLarge):
 		g.refused.Inc()
 		g.cfg.Log.Warn("refuses a pack", "subject", req.Subject(), "err", err)
 		err = req.Error("400", err.Error(), nil)
@@ -129,12 +135,6 @@ func (g *Ingest) take(ctx context.Context, subject string, data []byte) ([]recor
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.Wait)
-	defer cancel()
-	marks, err := g.marks(ctx, store, &p)
-	if err != nil || held(&p, marks) {
-		return marks, err
-	}
 	pack := books.Pack{Store: store, Runs: make([][]record.Receipt, len(p.Runs))}
 	n := 0
 	for i := range p.Runs {
@@ -144,37 +144,40 @@ func (g *Ingest) take(ctx context.Context, subject string, data []byte) ([]recor
 		}
 		n += len(pack.Runs[i])
 	}
-	_, outcome, err := g.cfg.Replica.Propose(ctx, pack.Proposal())
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Wait)
+	defer cancel()
+	marks, entry, err := g.post(ctx, &pack)
 	if err != nil {
 		return nil, err
 	}
 	g.records.Add(float64(n))
-	taken, err := record.ReadMarks(outcome)
-	return append(taken, marks[:len(p.Ask)]...), err
-}
-
-// marks reads how far the pack's chains have come here: first those asked for, then those of its runs.
-func (g *Ingest) marks(ctx context.Context, store subjects.StoreID, p *record.Pack) ([]record.Mark, error) {
-	marks := make([]record.Mark, 0, len(p.Ask)+len(p.Runs))
-	err := g.cfg.Replica.Read(ctx, 0, func(uint64) {
+	err = g.cfg.Replica.Read(ctx, entry, func(uint64) {
 		for _, c := range p.Ask {
 			marks = append(marks, g.cfg.Books.Mark(c, store))
-		}
-		for i := range p.Runs {
-			marks = append(marks, g.cfg.Books.Mark(p.Runs[i].Chain, store))
 		}
 	})
 	return marks, err
 }
 
-// held reports whether this node already holds all the runs of a pack: then it is answered from here.
-// Anything else the writer decides; a follower may be a moment behind.
-func held(p *record.Pack, marks []record.Mark) bool {
-	for i := range p.Runs {
-		m := &marks[len(p.Ask)+i]
-		if m.Status != record.StatusHeld && m.Status != record.StatusFork || m.Held < p.Runs[i].Last {
-			return false
+// post gives the marks of a pack's chains, and the entry by which they are so. A pack that this node
+// already holds is answered from here; anything else the writer decides: a follower may be a moment
+// behind.
+func (g *Ingest) post(ctx context.Context, pack *books.Pack) (marks []record.Mark, entry uint64, err error) {
+	held := true
+	err = g.cfg.Replica.Read(ctx, 0, func(uint64) {
+		for _, run := range pack.Runs {
+			m, ok := g.cfg.Books.Held(pack.Store, run)
+			held = held && ok
+			marks = append(marks, m)
 		}
+	})
+	if err != nil || held {
+		return marks, 0, err
 	}
-	return true
+	entry, outcome, err := g.cfg.Replica.Propose(ctx, pack.Proposal())
+	if err != nil {
+		return nil, 0, err
+	}
+	marks, err = record.ReadMarks(outcome)
+	return marks, entry, err
 }

@@ -35,7 +35,9 @@ func (r *Replica) beat(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			// Said once more, not to be waited for. The stream refuses what the fold may still be writing.
+			b.writing = false
+			return r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil))
 		}
 	}
 }
@@ -183,6 +185,20 @@ func (p *peers) patience(now time.Time) time.Time {
 		return first
 	}
 	return p.held
+}
+
+// alone reports whether this node has heard two others and now hears none. It is cut off or deaf, and
+// must not become the writer: alone it could store nothing, and deaf it would push the writer out again
+// and again. In a centre of fewer than three nodes there is no telling.
+func (p *peers) alone(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.heard {
+		if now.Sub(h.at) < 2*silence {
+			return false
+		}
+	}
+	return len(p.heard) >= 2
 }
 
 // drift gives how far this node's clock is from the median of the nodes heard lately, itself among

@@ -14,7 +14,7 @@ import (
 // read brings the journal's entries, opened, to the fold, from the first that is not folded yet. When
 // the stream or the consumer fails it starts again from where the fold is.
 func (r *Replica) read(ctx context.Context) error {
-	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 2*time.Second) {
+	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 500*time.Millisecond) {
 		start := time.Now()
 		err := r.readOn(ctx)
 		if time.Since(start) > 10*time.Second {
@@ -49,14 +49,17 @@ func (r *Replica) readOn(ctx context.Context) error {
 	r.mu.RUnlock()
 	setup, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	cons, err := r.js.OrderedConsumer(setup, r.cfg.Net.JournalStream(), jetstream.OrderedConsumerConfig{
+	// Not the client's ordered consumer: while the stream has no leader that one tries for seconds,
+	// behind a lock that its Stop waits for. Order and gaps are checked below.
+	cons, err := r.js.CreateConsumer(setup, r.cfg.Net.JournalStream(), jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+		AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
 	})
 	if err != nil {
 		return fmt.Errorf("read journal from %d: %w", next, err)
 	}
 	// Pulls are bounded by bytes: a message may be close to 1 MiB.
-	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(time.Second))
+	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(500*time.Millisecond))
 	if err != nil {
 		return fmt.Errorf("read journal from %d: %w", next, err)
 	}
@@ -76,17 +79,17 @@ func (r *Replica) readOn(ctx context.Context) error {
 			continue
 		}
 		if meta.Sequence.Stream > next {
-			return fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream)
+			return r.breaks(fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream))
 		}
 		next++
 		e, err := fold.Decode(m.Data())
 		if err != nil {
-			return err
+			return r.breaks(fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err))
 		}
 		e.Stream = meta.Sequence.Stream
 		if e.Number > r.folded.Load() { // else the writer has applied it before it came back
 			if err := e.Open(false); err != nil {
-				return err
+				return r.breaks(fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err))
 			}
 		}
 		select {
@@ -142,11 +145,7 @@ func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
 	case e.Number <= t.number && (e.Number != t.number || e.Hash() == t.hash):
 		return // folded before
 	case e.Number != t.number+1 || e.Prev != t.hash || (t.number > 0 && e.Generation != t.generation):
-		if !r.broken.Swap(true) {
-			r.log.Error("the fold stops: an entry does not follow the last one; reading the journal again",
-				"entry", e.Number, "last", t.number, "err", ErrBroken)
-			r.metrics.broken.Inc()
-		}
+		_ = r.breaks(fmt.Errorf("%w: entry %d in message %d after entry %d", ErrBroken, e.Number, e.Stream, t.number)) // read again by the reader
 		return
 	}
 	if r.writing { // somebody else wrote: the stream has a new writer
@@ -162,6 +161,16 @@ func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
 	var fx fold.Effects
 	r.advance(e, &fx)
 	r.history.add(ctx, e, &fx)
+}
+
+// breaks says, once, that the journal does not follow what is folded here. The reader begins again after
+// the last good entry.
+func (r *Replica) breaks(err error) error {
+	if !r.broken.Swap(true) {
+		r.log.Error("the fold stops; reading the journal again", "err", err)
+		r.metrics.broken.Inc()
+	}
+	return err
 }
 
 func (r *Replica) standDown(err error) {

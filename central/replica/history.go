@@ -94,40 +94,31 @@ func openHistory(path string) (*history, error) {
 
 func (h *history) close() error { return h.db.Close() }
 
-// restart empties a history of another generation.
-func (h *history) restart() error {
-	err := h.db.Update(func(tx *bolt.Tx) error {
-		var names [][]byte
-		if err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-			names = append(names, bytes.Clone(name))
-			return nil
-		}); err != nil {
+// empty drops what is left of a journal of another generation.
+func empty(tx *bolt.Tx) error {
+	var names [][]byte
+	if err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+		names = append(names, bytes.Clone(name))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := tx.DeleteBucket(name); err != nil {
 			return err
 		}
-		for _, name := range names {
-			if err := tx.DeleteBucket(name); err != nil {
-				return err
-			}
-		}
-		_, err := tx.CreateBucket(bucketMeta)
-		if err == nil {
-			_, err = tx.CreateBucket(bucketFeed)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("empty history: %w", err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.at, h.upTo, h.rows, h.moves = tip{}, tip{}, nil, map[feedKey]move{}
-	return nil
+	_, err := tx.CreateBucket(bucketMeta)
+	if err == nil {
+		_, err = tx.CreateBucket(bucketFeed)
+	}
+	return err
 }
 
 // add takes what an entry made. It waits for the disk when too much is waiting for it.
 func (h *history) add(ctx context.Context, e *fold.Entry, fx *fold.Effects) {
 	h.mu.Lock()
-	if e.Number <= h.upTo.number { // folded again after a restart: the rows are there
+	if e.Number <= h.upTo.number && e.Generation == h.upTo.generation { // folded again after a restart: the rows are there
 		h.mu.Unlock()
 		return
 	}
@@ -161,7 +152,7 @@ func (h *history) flush() ([]subjects.StoreID, error) {
 	rows, moves, upTo := h.rows, h.moves, h.upTo
 	h.rows, h.moves = nil, map[feedKey]move{}
 	h.mu.Unlock()
-	if upTo.number == h.at.number {
+	if upTo == h.at {
 		return nil, nil
 	}
 	// Neighbours in the file are written together: sorted keys cost about half.
@@ -172,6 +163,11 @@ func (h *history) flush() ([]subjects.StoreID, error) {
 		return bytes.Compare(a.Key, b.Key)
 	})
 	err := h.db.Update(func(tx *bolt.Tx) error {
+		if h.at.generation != upTo.generation {
+			if err := empty(tx); err != nil {
+				return err
+			}
+		}
 		if err := putRows(tx, rows); err != nil {
 			return err
 		}
@@ -181,6 +177,7 @@ func (h *history) flush() ([]subjects.StoreID, error) {
 		return tx.Bucket(bucketMeta).Put(keyAt, upTo.append(nil))
 	})
 	if err != nil {
+		h.putBack(rows, moves)
 		return nil, fmt.Errorf("write history up to entry %d: %w", upTo.number, err)
 	}
 	// From here on history has come to upTo; rows written twice after a crash are the same rows.
@@ -198,6 +195,21 @@ func (h *history) flush() ([]subjects.StoreID, error) {
 		}
 	}
 	return stores, nil
+}
+
+// putBack keeps what could not be written for the next flush: without it that one would say that history
+// has come to an entry whose rows it never had.
+func (h *history) putBack(rows []fold.Row, moves map[feedKey]move) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rows = append(rows, h.rows...)
+	for k, m := range h.moves {
+		if old, ok := moves[k]; ok {
+			m.was = old.was
+		}
+		moves[k] = m
+	}
+	h.moves = moves
 }
 
 func putRows(tx *bolt.Tx, rows []fold.Row) error {
@@ -257,9 +269,12 @@ func (r *Replica) scribe(ctx context.Context) error {
 			return err
 		}
 		if now := r.now(); now.Sub(saved) > snapshotEvery && !r.peers.self(now).writing {
-			saved = now
-			if err := r.save(); err != nil {
+			done, err := r.save()
+			if err != nil {
 				r.log.Warn("snapshot", "err", err)
+			}
+			if done || err != nil {
+				saved = now
 			}
 		}
 		wait(ctx, flushEvery)

@@ -33,10 +33,17 @@ const (
 // lost on the way.
 const remoteWait = 3 * time.Second
 
+// maxProposal bounds a proposal, in raw bytes: a message has 1 MiB, and one that does not fit would be
+// sent again for ever. The largest that an uplink sends is one run with the largest body at its end.
+const maxProposal = 900 << 10
+
 // Propose brings a proposal to the node that writes and gives the entry it became part of and its
 // outcome. It tries again when the writer changes, until ctx ends, so a proposal may be stored more
-// than once: it must be idempotent.
+// than once: it must be idempotent. ErrTooLarge is the one error that trying again does not change.
 func (r *Replica) Propose(ctx context.Context, p fold.Proposal) (entry uint64, outcome []byte, err error) {
+	if p.Size() > maxProposal {
+		return 0, nil, fmt.Errorf("propose %d bytes: %w", p.Size(), ErrTooLarge)
+	}
 	for {
 		writer, change := r.peers.watch()
 		if writer.IsZero() {
@@ -123,8 +130,8 @@ func (r *Replica) serve(ctx context.Context) error {
 	sub, err := r.cfg.Conn.Subscribe(r.cfg.Net.Propose(r.cfg.Node), func(m *nats.Msg) {
 		rd := record.Reader{B: m.Data}
 		head := rd.Blob()
-		if rd.Err != nil {
-			r.log.Warn("a centre node sent a malformed proposal", "subject", m.Subject, "err", rd.Err)
+		if rd.Err != nil || len(head)+len(rd.B) > maxProposal {
+			r.log.Warn("a centre node sent a malformed proposal", "subject", m.Subject, "bytes", len(m.Data), "err", rd.Err)
 			return
 		}
 		w := &waiting{Proposal: fold.Proposal{Head: head, Rest: rd.B}, done: func(entry uint64, outcome []byte, err error) {

@@ -26,6 +26,8 @@ var (
 	ErrNotWriter = errors.New("this node does not write the journal")
 	// ErrBehind means that this node has not folded as far as the caller asked for.
 	ErrBehind = errors.New("this node has not come so far")
+	// ErrTooLarge means that a proposal would not fit a message of the journal.
+	ErrTooLarge = errors.New("proposal is too large")
 	// ErrBroken means that an entry of the journal does not follow the one before it.
 	ErrBroken = errors.New("the journal's chain is broken")
 )
@@ -121,7 +123,8 @@ func Open(cfg Config) (*Replica, error) {
 
 // Close writes a snapshot and closes history. Call it after Run has returned.
 func (r *Replica) Close() error {
-	return errors.Join(r.save(), r.history.close())
+	_, err := r.save()
+	return errors.Join(err, r.history.close())
 }
 
 // Abandon closes the files without the manners of Close, as a crash would leave them.

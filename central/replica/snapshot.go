@@ -43,30 +43,34 @@ func readTip(b []byte) (t tip, err error) {
 func (r *Replica) snapshotPath() string { return filepath.Join(r.cfg.Dir, "state.snapshot") }
 
 // save writes the snapshot: tip, state, and a SHA-256 over both. It is only good if history has come
-// as far: otherwise the rows in between would never be written.
-func (r *Replica) save() error {
+// as far: otherwise the rows in between would never be written. So history is flushed after the state
+// was read; not done means that the fold had applied an entry and not handed over its rows.
+func (r *Replica) save() (done bool, err error) {
 	var b bytes.Buffer
 	r.mu.RLock()
 	t := r.tip
 	b.Write(t.append(nil))
-	err := r.machine.Snapshot(&b)
+	err = r.machine.Snapshot(&b)
 	r.mu.RUnlock()
 	if err != nil {
-		return fmt.Errorf("snapshot at entry %d: %w", t.number, err)
+		return false, fmt.Errorf("snapshot at entry %d: %w", t.number, err)
+	}
+	if err := r.flush(); err != nil {
+		return false, err
 	}
 	if _, at := r.HistoryAt(); at < t.number || t.number == 0 {
-		return nil
+		return false, nil
 	}
 	sum := sha256.Sum256(b.Bytes())
 	b.Write(sum[:])
 	if err := writeFile(r.snapshotPath(), b.Bytes()); err != nil {
-		return fmt.Errorf("snapshot at entry %d: %w", t.number, err)
+		return false, fmt.Errorf("snapshot at entry %d: %w", t.number, err)
 	}
-	return nil
+	return true, nil
 }
 
 func writeFile(path string, data []byte) error {
-	f, err := os.Create(path + ".new")
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

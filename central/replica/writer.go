@@ -43,7 +43,7 @@ func (r *Replica) turn(ctx context.Context) {
 		}
 		return
 	}
-	if alive || r.broken.Load() || now.Before(r.peers.patience(now)) {
+	if alive || r.broken.Load() || r.peers.alone(now) || now.Before(r.peers.patience(now)) {
 		return
 	}
 	if err := r.candidate(ctx); err != nil && ctx.Err() == nil {

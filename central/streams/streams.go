@@ -31,6 +31,10 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		DenyPurge:   true,
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
+
+		MaxMsgsPerSubject: -1,
+		MaxMsgSize:        -1,
+		MaxConsumers:      -1,
 	}}
 }
 
@@ -94,14 +98,48 @@ func Apply(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamC
 		if !slices.ContainsFunc(plan, func(c Change) bool { return c.Stream == w.Name && c.Action != Fixed }) {
 			continue
 		}
-		if _, err := js.CreateOrUpdateStream(ctx, w); err != nil {
+		if err := apply(ctx, js, w); err != nil {
 			errs = append(errs, fmt.Errorf("apply stream %s: %w", w.Name, err))
 		}
 	}
 	return plan, errors.Join(errs...)
 }
 
-// diff compares the fields that Want sets.
+// apply makes a stream, or changes what can be changed of it: with a fixed field in it JetStream would
+// refuse the whole update.
+func apply(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = js.CreateStream(ctx, want)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	have := s.CachedInfo().Config
+	for _, c := range diff(have, want) {
+		if c.Action != Fixed {
+			continue
+		}
+		switch c.Field {
+		case "storage":
+			want.Storage = have.Storage
+		case "retention":
+			want.Retention = have.Retention
+		case "deny_delete":
+			want.DenyDelete = have.DenyDelete
+		case "deny_purge":
+			want.DenyPurge = have.DenyPurge
+		case "persist_mode":
+			want.PersistMode = have.PersistMode
+		}
+	}
+	_, err = js.UpdateStream(ctx, want)
+	return err
+}
+
+// diff compares the fields that Want sets, and those whose default the journal relies on: a direct read
+// may be answered by a replica that is behind, and a limit per subject or a rollup drops messages.
 func diff(have, want jetstream.StreamConfig) []Change {
 	var out []Change
 	field := func(a Action, name string, h, w any) {
@@ -116,9 +154,21 @@ func diff(have, want jetstream.StreamConfig) []Change {
 	field(Update, "max_msgs", have.MaxMsgs, want.MaxMsgs)
 	field(Update, "max_bytes", have.MaxBytes, want.MaxBytes)
 	field(Update, "max_age", have.MaxAge, want.MaxAge)
+	field(Update, "max_msgs_per_subject", have.MaxMsgsPerSubject, want.MaxMsgsPerSubject)
+	field(Update, "max_msg_size", have.MaxMsgSize, want.MaxMsgSize)
+	field(Update, "allow_direct", have.AllowDirect, want.AllowDirect)
+	field(Update, "allow_rollup", have.AllowRollup, want.AllowRollup)
+	fixed := func(is bool) Action {
+		if is {
+			return Fixed
+		}
+		return Update
+	}
 	field(Fixed, "storage", have.Storage, want.Storage)
-	field(Fixed, "retention", have.Retention, want.Retention)
-	field(Fixed, "deny_delete", have.DenyDelete, want.DenyDelete)
-	field(Fixed, "deny_purge", have.DenyPurge, want.DenyPurge)
+	field(fixed(have.Retention == jetstream.WorkQueuePolicy || want.Retention == jetstream.WorkQueuePolicy),
+		"retention", have.Retention, want.Retention)
+	field(fixed(have.DenyDelete), "deny_delete", have.DenyDelete, want.DenyDelete)
+	field(fixed(have.DenyPurge), "deny_purge", have.DenyPurge, want.DenyPurge)
+	field(Fixed, "persist_mode", have.PersistMode, want.PersistMode)
 	return out
 }

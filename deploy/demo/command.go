@@ -40,6 +40,15 @@ const (
 // ErrDiffers means that the run did not end as it must.
 var ErrDiffers = errors.New("the demo found a difference")
 
+// onlyErrors passes what is an error.
+type onlyErrors struct{ slog.Handler }
+
+func (h onlyErrors) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+
+func (h onlyErrors) WithAttrs(a []slog.Attr) slog.Handler { return onlyErrors{h.Handler.WithAttrs(a)} }
+
+func (h onlyErrors) WithGroup(name string) slog.Handler { return onlyErrors{h.Handler.WithGroup(name)} }
+
 func (c *Command) check() (speed float64, err error) {
 	if c.Speed != "max" {
 		speed, err = strconv.ParseFloat(c.Speed, 64)
@@ -77,8 +86,13 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 		}
 		defer os.RemoveAll(dir) //nolint:errcheck // the system sweeps it up
 	}
+	nodes := log
+	if !log.Enabled(ctx, slog.LevelDebug) {
+		// Fifteen servers that start and crash have much to say that nobody here need act on.
+		nodes = slog.New(onlyErrors{log.Handler()})
+	}
 	// The fleet lives until the demo has said its last word, also after Ctrl-C.
-	f, err := fleet.Open(context.WithoutCancel(ctx), fleet.Config{Dir: dir, Stores: c.Stores, Tills: c.Tills, NATS: true, Log: log})
+	f, err := fleet.Open(context.WithoutCancel(ctx), fleet.Config{Dir: dir, Stores: c.Stores, Tills: c.Tills, NATS: true, Log: nodes})
 	if err != nil {
 		return err
 	}

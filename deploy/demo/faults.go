@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"tillstream/deploy/fleet"
@@ -12,7 +11,7 @@ import (
 type faults struct {
 	f     *fleet.Fleet
 	drive *drive
-	log   *slog.Logger
+	say   func(string)
 }
 
 // downFor is how long a crashed node stays down.
@@ -48,7 +47,7 @@ func (x *faults) run(ctx context.Context) error {
 		if !x.reach(ctx, step.at) {
 			return nil
 		}
-		x.log.Info("fault: " + step.what)
+		x.say(step.what)
 		if err := step.do(); err != nil {
 			return err
 		}

@@ -14,31 +14,51 @@ import (
 	"tillstream/deploy/fleet"
 )
 
-// showProgress shows how far the receipts have come until ctx ends: a bar on a terminal, else a line
-// now and then.
-func showProgress(ctx context.Context, out io.Writer, f *fleet.Fleet, d *drive) {
-	if file, ok := out.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			showBar(ctx, out, f, d)
-			return
-		}
-	}
-	for sleep(ctx, 2*time.Second) {
-		fmt.Fprintf(out, "%d of %d receipts, %s, %s\n", d.done(), len(d.receipts), d.rate(), state(f))
-	}
+// progress shows how far the receipts have come: a bar on a terminal, else a line now and then.
+type progress struct {
+	out io.Writer
+	f   *fleet.Fleet
+	d   *drive
+	bar *mpb.Progress // nil: no terminal
 }
 
-func showBar(ctx context.Context, out io.Writer, f *fleet.Fleet, d *drive) {
-	p := mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
-	bar := p.AddBar(int64(len(d.receipts)),
-		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d"), decor.Any(func(decor.Statistics) string { return " " + d.rate() + " " })),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return d.eta() + " " + state(f) })))
-	for sleep(ctx, 100*time.Millisecond) {
-		bar.SetCurrent(d.done())
+func newProgress(out io.Writer, f *fleet.Fleet, d *drive) *progress {
+	p := &progress{out: out, f: f, d: d}
+	if file, ok := out.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.bar = mpb.New(mpb.WithOutput(out), mpb.WithWidth(24))
+		}
 	}
-	bar.SetCurrent(d.done())
+	return p
+}
+
+// say prints a line above the bar.
+func (p *progress) say(text string) {
+	w := p.out
+	if p.bar != nil {
+		w = p.bar
+	}
+	fmt.Fprintf(w, "%5.1f s  %s\n", time.Since(p.d.began).Seconds(), text)
+}
+
+// run shows until ctx ends.
+func (p *progress) run(ctx context.Context) {
+	if p.bar == nil {
+		for sleep(ctx, 2*time.Second) {
+			fmt.Fprintf(p.out, "%d of %d receipts, %s, %s, %s\n", p.d.done(), len(p.d.receipts), p.d.rate(), p.d.eta(), state(p.f))
+		}
+		return
+	}
+	text := func(f func() string) decor.Decorator { return decor.Any(func(decor.Statistics) string { return f() }) }
+	bar := p.bar.AddBar(int64(len(p.d.receipts)),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d "), text(p.d.rate), text(func() string { return " " })),
+		mpb.AppendDecorators(text(func() string { return p.d.eta() + " " + state(p.f) })))
+	for sleep(ctx, 100*time.Millisecond) {
+		bar.SetCurrent(p.d.done())
+	}
+	bar.SetCurrent(p.d.done())
 	bar.Abort(false)
-	p.Wait()
+	p.bar.Wait()
 }
 
 // rate is receipts a second since the start.

@@ -73,10 +73,11 @@ func (r *run) feed(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	watching, seen := context.WithCancel(ctx)
-	wg.Go(func() { showProgress(watching, r.out, r.f, r.drive) })
+	p := newProgress(r.out, r.f, r.drive)
+	wg.Go(func() { p.run(watching) })
 	if r.cmd.Faults {
 		wg.Go(func() {
-			if err := (&faults{f: r.f, drive: r.drive, log: r.log}).run(ctx); err != nil {
+			if err := (&faults{f: r.f, drive: r.drive, say: p.say}).run(ctx); err != nil {
 				cancel(err)
 			}
 		})

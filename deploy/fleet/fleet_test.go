@@ -2,9 +2,8 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,24 +11,52 @@ import (
 	"tillstream/deploy/sales"
 )
 
-// open starts a fleet and waits until it works; it is closed, and its books are checked, at the end.
+// fleets bounds how many run at once, whatever -parallel says: each is a dozen servers and as many files
+// that are synced, and a fleet that starves shows nothing about tills.
+var fleets = make(chan struct{}, 2)
+
+// begin makes a test one of those that run at once.
+func begin(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	select {
+	case fleets <- struct{}{}:
+		t.Cleanup(func() { <-fleets })
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}
+
+// open starts a fleet and waits until it works; it is closed at the end.
 func open(t *testing.T, cfg fleet.Config) *fleet.Fleet {
 	t.Helper()
+	begin(t)
 	cfg.Dir = t.TempDir()
+	f := start(t, cfg)
+	t.Cleanup(func() { stop(t, f) })
+	return f
+}
+
+// start opens a fleet on cfg.Dir, new or as it was left, and waits until it works.
+func start(t *testing.T, cfg fleet.Config) *fleet.Fleet {
+	t.Helper()
 	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f, err := fleet.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
 	if err := f.Ready(within(t, time.Minute)); err != nil {
+		stop(t, f)
 		t.Fatal(err)
 	}
 	return f
+}
+
+func stop(t *testing.T, f *fleet.Fleet) {
+	t.Helper()
+	if err := f.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
 }
 
 func within(t *testing.T, d time.Duration) context.Context {
@@ -39,11 +66,35 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// settle waits until all is posted and holds the laws to the books, and the books to an independent
-// count of what was sold.
+// await asks again until what it waits for has come true. The last error says what was missing.
+func await(t *testing.T, what string, done func() error) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for err := done(); err != nil; err = done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+// must fails the test on an error of something that is no question of the test.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle waits until all is posted, holds the laws to the books and to the journal, and the books, sums
+// and every customer's, to an independent count of what was sold.
 func settle(t *testing.T, f *fleet.Fleet, sold []sales.Receipt) {
 	t.Helper()
-	if err := f.Settle(within(t, 2*time.Minute)); err != nil {
+	if err := f.Settle(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	v, err := f.CheckBooks(within(t, time.Minute))
@@ -58,50 +109,68 @@ func settle(t *testing.T, f *fleet.Fleet, sold []sales.Receipt) {
 			got.Posted, -got.Issued, got.Returned, got.Shopper, -got.Debt,
 			len(sold), want.Issued, want.Returned, want.Balance, want.Debt)
 	}
+	if n := len(v.Nodes); n != len(f.Centre()) {
+		t.Errorf("%d nodes have verified their books, want %d", n, len(f.Centre()))
+	}
+	checkCustomers(t, f, want)
+	checkJournal(t, f)
 }
 
-// sell posts receipts to the fleet's tills, from several callers, until each is kept.
-func sell(t *testing.T, f *fleet.Fleet, receipts []sales.Receipt) {
+func checkCustomers(t *testing.T, f *fleet.Fleet, want sales.Count) {
 	t.Helper()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	defer client.CloseIdleConnections()
-	next := make(chan *sales.Receipt)
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for r := range next {
-				post(t, f, client, r)
+	for _, c := range f.Centre() {
+		n := c.Node()
+		err := n.Replica().Read(t.Context(), 0, func(uint64) {
+			if got := n.Books().Accounts(); got != len(want.Customers) {
+				t.Errorf("node %s: %d accounts, want %d", c.Name(), got, len(want.Customers))
+			}
+			for customer, w := range want.Customers {
+				s, _ := n.Books().Shopper(f.Cards().Account(customer))
+				if s.Balance != w.Points || s.Debt != w.Debt {
+					t.Errorf("node %s, customer %s: balance %d debt %d, want %d and %d",
+						c.Name(), customer, s.Balance, s.Debt, w.Points, w.Debt)
+				}
 			}
 		})
+		must(t, err)
 	}
-	for i := range receipts {
-		next <- &receipts[i]
-	}
-	close(next)
-	wg.Wait()
 }
 
-func post(t *testing.T, f *fleet.Fleet, client *http.Client, r *sales.Receipt) {
-	store, till := r.Place(len(f.Stores()), len(f.Store(0).Tills()))
-	at := f.Store(store).Till(till)
-	body := r.Body(at.Config().Store.String(), at.Config().Till.String(), r.Customer)
-	for {
-		a, err := fleet.Post(t.Context(), client, at.URL(), r.Return, r.RID, body)
-		switch {
-		case err == nil && a.Kept():
-			return
-		case err == nil && a.Status < 500:
-			t.Errorf("receipt %s: %d %s", r.Number, a.Status, a.Body)
-			return
-		case t.Context().Err() != nil:
-			return
+// repeats is how many records the books have met whose receipt was posted before.
+func repeats(t *testing.T, f *fleet.Fleet) (n uint64) {
+	t.Helper()
+	node := f.Centre()[0].Node()
+	must(t, node.Replica().Read(t.Context(), 0, func(uint64) { n = node.Books().Totals().Repeats }))
+	return n
+}
+
+// posted waits until the centre has posted n receipts, whether or not the edge knows.
+func posted(t *testing.T, f *fleet.Fleet, n int) {
+	t.Helper()
+	await(t, "posted", func() error {
+		for _, c := range f.Centre() {
+			node := c.Node()
+			if node == nil {
+				continue
+			}
+			var got uint64
+			must(t, node.Replica().Read(t.Context(), 0, func(uint64) { got = node.Books().Totals().Posted }))
+			if got >= uint64(n) {
+				return nil
+			}
 		}
-	}
+		return fmt.Errorf("want %d receipts", n)
+	})
+}
+
+// generate makes receipts; those of another seed are others.
+func generate(n int, seed uint64) []sales.Receipt {
+	return sales.Generate(n, seed, time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
 }
 
 func TestRound(t *testing.T) {
 	f := open(t, fleet.Config{Stores: 2, Tills: 2})
-	receipts := sales.Generate(500, 1, time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	receipts := generate(500, 1)
 	sell(t, f, receipts)
 	settle(t, f, receipts)
 }

@@ -183,6 +183,14 @@ func (e *Edge) Silence() {
 	}
 }
 
+// Deafen carries what the node says upward and holds what it is answered.
+func (e *Edge) Deafen() {
+	e.cut.Store(true)
+	for _, r := range e.relays {
+		r.Deafen()
+	}
+}
+
 // Heal gives the link back.
 func (e *Edge) Heal() {
 	for _, r := range e.relays {

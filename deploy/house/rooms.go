@@ -51,6 +51,7 @@ func rooms() []room {
 		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams", ground}},
 
+		{path: "deploy/daemon", may: []string{"*"}},
 		{path: "deploy/demo", may: []string{"*"}},
 		{path: "deploy/fleet", may: []string{"*"}},
 		{path: "deploy/house", outside: onlyStandard()},

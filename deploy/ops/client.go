@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"tillstream/central/gateway"
 )
@@ -19,10 +20,18 @@ type Client struct {
 	Token string   // bearer token; empty: none
 }
 
+// How long a node may take to answer. Verification counts all postings again.
+const (
+	askLimit    = 15 * time.Second
+	verifyLimit = 10 * time.Minute
+)
+
+var errNoNode = errors.New("no node of the centre is named")
+
 // first asks the nodes one after the other until one answers.
 func (c Client) first(ctx context.Context, method, path string, question, answer any) error {
 	if len(c.URLs) == 0 {
-		return errors.New("no node of the centre is named")
+		return errNoNode
 	}
 	var errs []error
 	for _, url := range c.URLs {
@@ -36,7 +45,7 @@ func (c Client) first(ctx context.Context, method, path string, question, answer
 	return errors.Join(errs...)
 }
 
-// Problem is an answer that says what is wrong (RFC 9457).
+// Problem is an answer that says what is wrong (RFC 9457). One without a Type is not a node's.
 type Problem struct {
 	Type   string `json:"type"`
 	Status int    `json:"status"`
@@ -44,10 +53,20 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string {
+	if p.Type == "" {
+		return p.Detail
+	}
 	return fmt.Sprintf("%d %s: %s", p.Status, strings.TrimPrefix(p.Type, "/problems/"), p.Detail)
 }
 
 func (c Client) ask(ctx context.Context, url, method, path string, question, answer any) error {
+	return c.askFor(ctx, askLimit, url, method, path, question, answer)
+}
+
+// askFor asks one node, which has to answer within a limit.
+func (c Client) askFor(ctx context.Context, limit time.Duration, url, method, path string, question, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	var body io.Reader
 	if question != nil {
 		b, err := json.Marshal(question)
@@ -69,10 +88,11 @@ func (c Client) ask(ctx context.Context, url, method, path string, question, ans
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end or given up
 	if res.StatusCode != http.StatusOK {
-		p := &Problem{Status: res.StatusCode}
-		if err := json.NewDecoder(res.Body).Decode(p); err != nil {
-			p.Detail = res.Status
+		p := &Problem{}
+		if err := json.NewDecoder(res.Body).Decode(p); err != nil || p.Detail == "" {
+			p = &Problem{Detail: res.Status} // another server's, or a proxy's
 		}
+		p.Status = res.StatusCode
 		return fmt.Errorf("%s%s: %w", url, path, p)
 	}
 	if err := json.NewDecoder(res.Body).Decode(answer); err != nil {

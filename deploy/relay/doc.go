@@ -9,7 +9,7 @@
 //
 // # Failure
 //
-// The three states of a link:
+// The four states of a link:
 //
 //   - whole: bytes pass. A link may have a delay, see [Relay.Delay].
 //   - cut: as if a router said "unreachable". Connections are reset at once, new ones are reset as
@@ -17,4 +17,6 @@
 //   - silent: as if a cable were pulled behind a switch. Connections stay open, nothing passes, and
 //     new ones are accepted and hang. Nobody is told; only time-outs and pings find out. After
 //     [Relay.Heal] the bytes that were held are delivered in order, as TCP would by sending again.
+//   - deaf: the client hears nothing. What it says passes, what the target answers is held, so that
+//     requests arrive and their answers are lost once the client has given the connection up.
 package relay

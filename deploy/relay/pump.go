@@ -27,7 +27,7 @@ func (r *Relay) accept() {
 			<-time.After(acceptPause)
 			continue
 		}
-		if r.add(c) {
+		if r.add(c, near) {
 			r.wg.Go(func() { r.carry(c) })
 		}
 	}
@@ -36,7 +36,7 @@ func (r *Relay) accept() {
 // carry owns one pair: it dials the target, pumps both ways and ends both sides.
 func (r *Relay) carry(client *net.TCPConn) {
 	defer r.drop(client)
-	addr, ok := r.await()
+	addr, ok := r.await(near)
 	if !ok || addr == "" {
 		reset(client)
 		return
@@ -47,7 +47,7 @@ func (r *Relay) carry(client *net.TCPConn) {
 		return // the client sees a reset, as from a host without a listener
 	}
 	server := conn.(*net.TCPConn) // what dialling "tcp" gives
-	if !r.add(server) {
+	if !r.add(server, far) {
 		reset(client)
 		return
 	}
@@ -56,19 +56,19 @@ func (r *Relay) carry(client *net.TCPConn) {
 	delay := r.delay
 	r.mu.Unlock()
 	var pumps sync.WaitGroup
-	pumps.Go(func() { r.pump(server, client, delay) })
-	pumps.Go(func() { r.pump(client, server, delay) })
+	pumps.Go(func() { r.pump(server, client, near, delay) })
+	pumps.Go(func() { r.pump(client, server, far, delay) })
 	pumps.Wait()
 }
 
-// pump carries src to dst until src ends. An orderly end is passed on as one; anything else resets
-// both, so that the other pump ends too.
-func (r *Relay) pump(dst, src *net.TCPConn, delay time.Duration) {
+// pump carries what a side says, src to dst, until src ends. An orderly end is passed on as one;
+// anything else resets both, so that the other pump ends too.
+func (r *Relay) pump(dst, src *net.TCPConn, of side, delay time.Duration) {
 	var err error
 	if delay > 0 {
-		err = r.copyLate(dst, src, delay)
+		err = r.copyLate(dst, src, of, delay)
 	} else {
-		err = r.copy(dst, src)
+		err = r.copy(dst, src, of)
 	}
 	if err == nil {
 		err = dst.CloseWrite()
@@ -81,9 +81,9 @@ func (r *Relay) pump(dst, src *net.TCPConn, delay time.Duration) {
 
 // copy is the fast way: the kernel moves the bytes. A deadline in the past means silence: it waits for
 // the link and goes on where it stopped; nothing is lost, for what was taken from src is in dst.
-func (r *Relay) copy(dst, src *net.TCPConn) error {
+func (r *Relay) copy(dst, src *net.TCPConn, of side) error {
 	for {
-		if _, ok := r.await(); !ok {
+		if _, ok := r.await(of); !ok {
 			return net.ErrClosed
 		}
 		_, err := io.Copy(dst, src)
@@ -99,7 +99,7 @@ type chunk struct {
 }
 
 // copyLate delivers what it reads after delay.
-func (r *Relay) copyLate(dst, src *net.TCPConn, delay time.Duration) error {
+func (r *Relay) copyLate(dst, src *net.TCPConn, of side, delay time.Duration) error {
 	way := make(chan chunk, chunksOnWay)
 	var writer sync.WaitGroup
 	writer.Go(func() { deliver(dst, src, way) })
@@ -107,7 +107,7 @@ func (r *Relay) copyLate(dst, src *net.TCPConn, delay time.Duration) error {
 	defer close(way)
 	buf := make([]byte, chunkSize)
 	for {
-		if _, ok := r.await(); !ok {
+		if _, ok := r.await(of); !ok {
 			return net.ErrClosed
 		}
 		n, err := src.Read(buf)

@@ -20,7 +20,16 @@ const (
 	whole state = iota
 	cut
 	silent
+	deaf
 	closed
+)
+
+// side says whose connection it is, or who speaks.
+type side int
+
+const (
+	near side = iota // who dialled the relay
+	far              // the target
 )
 
 // Relay is one breakable link. It is safe for many goroutines.
@@ -29,11 +38,11 @@ type Relay struct {
 	wg       sync.WaitGroup // the accept loop, the pairs and their pumps
 
 	mu      sync.Mutex
-	state   state                     // guarded by mu
-	changed chan struct{}             // guarded by mu; closed and replaced at each change of state
-	target  string                    // guarded by mu
-	delay   time.Duration             // guarded by mu; taken by a pair when it is accepted
-	conns   map[*net.TCPConn]struct{} // guarded by mu; every open connection of both sides
+	state   state                 // guarded by mu
+	changed chan struct{}         // guarded by mu; closed and replaced at each change of state
+	target  string                // guarded by mu
+	delay   time.Duration         // guarded by mu; taken by a pair when it is accepted
+	conns   map[*net.TCPConn]side // guarded by mu; every open connection
 }
 
 // Open listens on listen (host:port, port 0 allowed) and carries each connection to target
@@ -51,7 +60,7 @@ func Open(listen, target string) (*Relay, error) {
 		listener: l,
 		changed:  make(chan struct{}),
 		target:   target,
-		conns:    map[*net.TCPConn]struct{}{},
+		conns:    map[*net.TCPConn]side{},
 	}
 	// A relay has no Run: whoever opens one wants it to carry at once. Close waits for this goroutine.
 	r.wg.Go(r.accept)
@@ -90,6 +99,9 @@ func (r *Relay) Cut() { r.turn(cut) }
 // still arrive.
 func (r *Relay) Silence() { r.turn(silent) }
 
+// Deafen carries what clients say and holds what the target answers, until Heal.
+func (r *Relay) Deafen() { r.turn(deaf) }
+
 // Heal makes the link whole again. Connections that a Cut has reset do not come back.
 func (r *Relay) Heal() { r.turn(whole) }
 
@@ -115,8 +127,8 @@ func (r *Relay) turn(to state) bool {
 		return false
 	}
 	r.state = to
-	for c := range r.conns {
-		r.fit(c)
+	for c, of := range r.conns {
+		r.fit(c, of)
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -125,16 +137,19 @@ func (r *Relay) turn(to state) bool {
 
 // fit brings c into the present state. It is called with mu held. The errors of a connection that is
 // gone already tell nothing: its pump has seen the same.
-func (r *Relay) fit(c *net.TCPConn) {
-	switch r.state {
-	case whole:
-		_ = c.SetReadDeadline(time.Time{}) // see above
-	case silent:
-		_ = c.SetReadDeadline(time.Unix(1, 0)) // see above
-	case cut, closed:
+func (r *Relay) fit(c *net.TCPConn, of side) {
+	switch {
+	case r.state == cut || r.state == closed:
 		reset(c)
+	case r.holds(of):
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // see above
+	default:
+		_ = c.SetReadDeadline(time.Time{}) // see above
 	}
 }
+
+// holds reports whether what a side says is held now. It is called with mu held.
+func (r *Relay) holds(of side) bool { return r.state == silent || r.state == deaf && of == far }
 
 // reset ends c with a RST: the peer learns at once, and unsent bytes are lost.
 func reset(c *net.TCPConn) {
@@ -143,15 +158,15 @@ func reset(c *net.TCPConn) {
 }
 
 // add makes c one that turn reaches. It reports false, and resets c, when the link is cut.
-func (r *Relay) add(c *net.TCPConn) bool {
+func (r *Relay) add(c *net.TCPConn, of side) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == cut || r.state == closed {
 		reset(c)
 		return false
 	}
-	r.conns[c] = struct{}{}
-	r.fit(c)
+	r.conns[c] = of
+	r.fit(c, of)
 	return true
 }
 
@@ -163,14 +178,14 @@ func (r *Relay) drop(c *net.TCPConn) {
 	delete(r.conns, c)
 }
 
-// await blocks while the link is silent. It reports whether the link is whole, and where to.
-func (r *Relay) await() (target string, ok bool) {
+// await blocks while what a side says is held. It reports whether bytes pass, and where to.
+func (r *Relay) await(of side) (addr string, ok bool) {
 	for {
 		r.mu.Lock()
-		s, changed, target := r.state, r.changed, r.target
+		s, held, changed, addr := r.state, r.holds(of), r.changed, r.target
 		r.mu.Unlock()
-		if s != silent {
-			return target, s == whole
+		if !held {
+			return addr, s == whole || s == deaf
 		}
 		<-changed
 	}

@@ -116,11 +116,7 @@ func (g *generator) lines(sizes []int) []Line {
 		if it.weighed {
 			q = 50 + g.rand.Int64N(2950)
 		}
-		amount, err := lineAmount(q, it.price, 2)
-		if err != nil {
-			panic(err) // quantities and prices are those below
-		}
-		lines[i] = Line{Item: it.code, Description: it.name, Quantity: g.format(q), Amount: amount}
+		lines[i] = Line{Item: it.code, Description: it.name, Quantity: g.format(q), Amount: mustAmount(q, it.price)}
 	}
 	return lines
 }
@@ -176,3 +172,12 @@ var (
 	things    = []string{"LANTERN", "T-LIGHT HOLDER", "COAT HANGER", "HOT WATER BOTTLE", "MUG", "CAKE STAND",
 		"PICTURE FRAME 7\"", "LUNCH BAG", "BUNTING", "DOORMAT", "JAM JAR", "TEA TOWEL", "ALARM CLOCK", "DRAWER KNOB"}
 )
+
+// mustAmount is lineAmount for the generator's own quantities and prices.
+func mustAmount(quantity, price int64) int64 {
+	amount, err := lineAmount(quantity, price, 2)
+	if err != nil {
+		panic(err)
+	}
+	return amount
+}

@@ -113,10 +113,13 @@ func (c *Clean) apply(v []byte) []byte {
 var onlineRetail []byte
 
 // OnlineRetail is the ready map for the UCI "Online Retail" file.
-func OnlineRetail() *Map {
-	m, err := ParseMap(onlineRetail)
+func OnlineRetail() *Map { return mustParseMap(onlineRetail) }
+
+// mustParseMap is for maps that are part of the binary.
+func mustParseMap(text []byte) *Map {
+	m, err := ParseMap(text)
 	if err != nil {
-		panic(err) // it is part of the binary, and a test reads it
+		panic(err)
 	}
 	return m
 }

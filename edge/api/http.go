@@ -128,7 +128,7 @@ func (a *API) refused(name string, err error) *Problem {
 }
 
 func write(w http.ResponseWriter, kind string, status int, body any) {
-	b := encode(body)
+	b := mustEncode(body)
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
@@ -137,8 +137,8 @@ func write(w http.ResponseWriter, kind string, status int, body any) {
 	_, _ = w.Write(b) // the POS has gone: it asks again by rid
 }
 
-// encode writes an answer. Answers are structs of texts and numbers, which cannot fail to encode.
-func encode(body any) []byte {
+// mustEncode writes an answer. Answers are structs of texts and numbers, which cannot fail to encode.
+func mustEncode(body any) []byte {
 	b, err := json.Marshal(body)
 	if err != nil {
 		panic(err)

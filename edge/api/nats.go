@@ -113,7 +113,7 @@ func (d *natsDoor) problem(name string, r micro.Request, err error) {
 // respond sends an answer beside micro's own Respond, which must not be called once the endpoint's
 // handler has returned. So micro's statistics count questions, and the meters count problems.
 func (d *natsDoor) respond(r micro.Request, h nats.Header, body any) {
-	d.sent(d.api.cfg.Conn.PublishMsg(&nats.Msg{Subject: r.Reply(), Header: h, Data: encode(body)}))
+	d.sent(d.api.cfg.Conn.PublishMsg(&nats.Msg{Subject: r.Reply(), Header: h, Data: mustEncode(body)}))
 }
 
 // sent notes an answer that could not be sent: the POS asks again by rid.

@@ -50,6 +50,17 @@ func (j *Journal) Chains() []Chain {
 	return out
 }
 
+// Start gives whose a chain is, if it is on this disk.
+func (j *Journal) Start(id record.ChainID) (record.Start, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c, ok := j.chains[id]
+	if !ok {
+		return record.Start{}, false
+	}
+	return c.start, true
+}
+
 // sorted gives the chains as they came. The caller has mu.
 func (j *Journal) sorted() []*chain {
 	all := make([]*chain, 0, len(j.chains))

@@ -27,9 +27,8 @@
 // [Leaf.Run] supervises: a link that is down for 10 s although the upstream answers a dial is disabled
 // and enabled again, every 10 s; after 60 s Run returns [ErrStuck]. The server cannot be replaced under
 // its open connections, so the owner does that: it closes its connections, closes this Leaf and opens
-// another, waiting longer each time, since a refused key looks the same. A line that is down is nobody's
-// fault and restarts nothing. Only one remote is ever configured: two active ones make a loop, and both
-// would drop for 30 s.
+// another. A line that is down, or a key that is refused, restarts nothing. Only one remote is ever
+// configured: two active ones make a loop, and both would drop for 30 s.
 //
 // A client of this server is connected whether or not the upstream is; [Leaf.Up] says what the server
 // knows, which lags by the times above. The health of a node is the age of the last acknowledgement

@@ -30,6 +30,7 @@ type Leaf struct {
 	posHash string // bcrypt of Config.POSPassword; the same at each reload
 	bound   ports  // what the doors are bound to
 	server  *server.Server
+	said    *serverLog
 	log     *slog.Logger
 	pace    pace
 }
@@ -51,7 +52,8 @@ func Open(cfg Config) (*Leaf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open leaf %s: %w", cfg.Name, err)
 	}
-	if l.server, err = start(o, l.log); err != nil {
+	l.said = &serverLog{log: l.log}
+	if l.server, err = start(o, l.said); err != nil {
 		return nil, fmt.Errorf("open leaf %s: %w", cfg.Name, err)
 	}
 	l.bound = ports{client: o.Port, leaf: o.LeafNode.Port} // the server has written back what it bound
@@ -79,15 +81,14 @@ func (l *Leaf) identify() (err error) {
 	return nil
 }
 
-func start(o *server.Options, log *slog.Logger) (*server.Server, error) {
+func start(o *server.Options, said *serverLog) (*server.Server, error) {
 	s, err := server.NewServer(o)
 	if err != nil {
 		return nil, err
 	}
-	sl := &serverLog{log: log}
-	s.SetLoggerV2(sl, false, false, false)
+	s.SetLoggerV2(said, false, false, false)
 	s.Start()
-	if err := sl.failed(); err != nil {
+	if err := said.failed(); err != nil {
 		s.Shutdown()
 		return nil, err
 	}

@@ -267,69 +267,6 @@ func TestRunEnablesADeadLinkAnewAndKeepsTheTills(t *testing.T) {
 	}
 }
 
-func TestRunGivesUpOnlyWhenUpstreamCanBeReached(t *testing.T) {
-	t.Parallel()
-	_, public := key(t)
-	wrong, _ := key(t)
-	above := open(t, Config{
-		Name: "above", Accept: localhost,
-		Downstream: []User{{Nkey: public, Publish: []string{">"}, Subscribe: []string{">"}}},
-	})
-	fast := pace{look: 5 * time.Millisecond, again: 20 * time.Millisecond, stuck: 100 * time.Millisecond}
-
-	refused := open(t, Config{Name: "refused", Upstreams: []string{"nats-leaf://" + above.LeafAddr()}, UpstreamSeed: wrong})
-	refused.pace = fast
-	if err := refused.Run(t.Context()); !errors.Is(err, ErrStuck) {
-		t.Fatalf("upstream answers and refuses: %v, want ErrStuck", err)
-	}
-	if refused.Up() {
-		t.Fatal("up with a wrong key")
-	}
-
-	l, err := net.Listen("tcp", localhost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := l.Addr().String()
-	l.Close()
-	away := open(t, Config{Name: "away", Upstreams: []string{"nats-leaf://" + gone}, UpstreamSeed: wrong})
-	away.pace = fast
-	ctx, cancel := context.WithTimeout(t.Context(), 5*fast.stuck)
-	defer cancel()
-	if err := away.Run(ctx); err != nil {
-		t.Fatalf("upstream is away: %v, want nil", err)
-	}
-}
-
-func TestWatch(t *testing.T) {
-	t.Parallel()
-	start := time.Unix(1_000_000, 0)
-	w := watch{pace: pace{look: 1, again: 10, stuck: 60}, since: start, tried: start}
-	at := func(s time.Duration) time.Time { return start.Add(s) }
-	for s := range time.Duration(10) { // flapping: a new connection at each look
-		if w.due(at(s), uint64(s+1), true) {
-			t.Fatalf("due at %d", s)
-		}
-	}
-	if !w.due(at(10), 99, true) || w.judge(at(10), true) {
-		t.Fatal("a link that flaps for 10 must be judged, and is not stuck yet")
-	}
-	if w.due(at(11), 99, true) { // two looks, one connection: it lasts
-		t.Fatal("due although it lasts")
-	}
-	if !w.due(at(21), 0, false) || w.judge(at(21), false) {
-		t.Fatal("down and out of reach is not stuck")
-	}
-	for s := time.Duration(31); s < 81; s += 10 {
-		if !w.due(at(s), 0, false) || w.judge(at(s), true) {
-			t.Fatalf("at %d: down, reachable since 21, not stuck before 81", s)
-		}
-	}
-	if !w.due(at(81), 0, false) || !w.judge(at(81), true) {
-		t.Fatal("reachable and down for 60 is stuck")
-	}
-}
-
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	seed, public := key(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrStuck means that the link upward stays down although the upstream can be reached and the link was
-// enabled anew several times: either this server is stuck or the upstream refuses this node's key.
+// enabled anew several times.
 var ErrStuck = errors.New("link upward is stuck")
 
 // pace are the times of the supervisor; tests shorten them.
@@ -29,8 +29,8 @@ const greeting = "INFO "
 // dialling for 8 h until it was restarted (nats-server#7615). So when the link has been down for 10 s
 // and yet the upstream answers a dial of Run's own, Run disables and enables the link, every 10 s; after
 // 60 s of that it returns ErrStuck, and the owner closes this Leaf and opens another. While the upstream
-// cannot be reached Run leaves everything as it is: restarting would only throw the tills out of a
-// store whose line is down. Without upstreams Run only waits.
+// cannot be reached, or refuses this node's key, Run leaves everything as it is: restarting would only
+// throw the tills out of a store whose line is down. Without upstreams Run only waits.
 func (l *Leaf) Run(ctx context.Context) error {
 	if len(l.cfg.Upstreams) == 0 {
 		<-ctx.Done()
@@ -40,7 +40,7 @@ func (l *Leaf) Run(ctx context.Context) error {
 	defer tick.Stop()
 	now := time.Now()
 	w := watch{pace: l.pace, since: now, tried: now}
-	disabled := false
+	disabled, refused := false, int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,6 +49,10 @@ func (l *Leaf) Run(ctx context.Context) error {
 		}
 		if id, up := l.link(); w.due(now, id, up) {
 			reachable := l.reachable(ctx)
+			if n := l.said.refused.Load(); n != refused { // the server dials: it is not at fault
+				l.log.Warn("upstream refuses this node's key", "times", n-refused)
+				refused, reachable = n, false
+			}
 			if w.judge(now, reachable) {
 				return fmt.Errorf("leaf %s: %w", l.cfg.Name, ErrStuck)
 			}

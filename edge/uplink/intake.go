@@ -96,12 +96,34 @@ func (in *Intake) take(ctx context.Context, req micro.Request) ([]record.Mark, e
 	if err != nil {
 		return nil, err
 	}
-	var marks []record.Mark
-	if len(p.Runs) > 0 {
+	runs, marks := in.own(lane.Till, p.Runs)
+	if len(runs) > 0 {
 		// From here on, once Accept has returned, the records are on this store's disk.
-		if marks, err = in.cfg.Journal.Accept(ctx, p.Runs); err != nil {
+		taken, err := in.cfg.Journal.Accept(ctx, runs)
+		if err != nil {
 			return nil, err
 		}
+		marks = append(marks, taken...)
 	}
 	return append(marks, in.cfg.Journal.Marks(p.Ask)...), nil
+}
+
+// own gives the runs of chains that the till began, and refuses the others: a till sends its own.
+func (in *Intake) own(till subjects.TillID, runs []record.Run) (own []record.Run, refused []record.Mark) {
+	for i := range runs {
+		start, known := in.cfg.Journal.Start(runs[i].Chain)
+		if !known && runs[i].First == 1 {
+			if recs, err := runs[i].Receipts(false); err == nil {
+				start, _ = record.ReadStart(recs[0].Data) // what does not read is no till's, and refused
+				known = true
+			}
+		}
+		if known && start.Till != till {
+			in.cfg.Log.Warn("refuses a run of another till's chain", "till", till, "chain", runs[i].Chain, "of", start.Till)
+			refused = append(refused, record.Mark{Chain: runs[i].Chain, Status: record.StatusRefused})
+			continue
+		}
+		own = append(own, runs[i])
+	}
+	return own, refused
 }

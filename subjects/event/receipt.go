@@ -18,8 +18,8 @@ const TypeReceiptPosted = "tillstream.receipt.posted.v1"
 // ContentJSON is the content type of a receipt's body.
 const ContentJSON = "application/json"
 
-// ReceiptPosted says that the books have posted a receipt. It is published once for each receipt,
-// and again, with the same id and the same bytes, when a node that published dies before it knows.
+// ReceiptPosted says that the books have posted a receipt. A consumer knows one that comes twice by
+// its id, and one that it missed by a gap in Sequence.
 type ReceiptPosted struct {
 	RID      record.RID
 	Store    subjects.StoreID

@@ -1,0 +1,69 @@
+package fleet_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
+	"tillstream/deploy/fleet"
+	"tillstream/kv/record"
+)
+
+// journal reads the brand's journal from its first message.
+func journal(t *testing.T, f *fleet.Fleet) []*fold.Entry {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	js, err := jetstream.New(f.Centre()[0].Node().Conn())
+	must(t, err)
+	stream, err := js.Stream(ctx, f.Net().JournalStream())
+	must(t, err)
+	cons, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	must(t, err)
+	msgs, err := cons.Messages(jetstream.PullMaxBytes(8 << 20))
+	must(t, err)
+	defer msgs.Stop()
+	var all []*fold.Entry
+	for last := stream.CachedInfo().State.LastSeq; ; {
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		must(t, err)
+		meta, err := m.Metadata()
+		must(t, err)
+		e, err := fold.Decode(m.Data())
+		must(t, err)
+		e.Stream = meta.Sequence.Stream
+		all = append(all, e)
+		if e.Stream >= last {
+			return all
+		}
+	}
+}
+
+// checkJournal wants one unbroken chain of entries, of one generation, with terms and times that never go
+// back, of which every node has folded the last.
+func checkJournal(t *testing.T, f *fleet.Fleet) {
+	t.Helper()
+	var prev record.Hash
+	var term, number uint64
+	var at int64
+	all := journal(t, f)
+	for _, e := range all {
+		switch {
+		case e.Number != number+1 || e.Prev != prev:
+			t.Fatalf("entry %d (message %d) does not follow entry %d", e.Number, e.Stream, number)
+		case e.Generation != all[0].Generation:
+			t.Fatalf("entry %d is of another generation", e.Number)
+		case e.Term < term || e.Term > e.Number || e.At < at:
+			t.Fatalf("entry %d: term %d after %d, time %d after %d", e.Number, e.Term, term, e.At, at)
+		case e.Term > term && e.Term != e.Number:
+			t.Fatalf("entry %d begins term %d, which is not its number", e.Number, e.Term)
+		}
+		prev, number, term, at = e.Hash(), e.Number, e.Term, e.At
+	}
+	for _, c := range f.Centre() {
+		if s := c.Node().Replica().Status(); s.Hash != prev || s.Entry != number {
+			t.Errorf("node %s has folded entry %d, the journal ends with %d", c.Name(), s.Entry, number)
+		}
+	}
+}

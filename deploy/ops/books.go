@@ -1,0 +1,95 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tillstream/central/gateway"
+	"tillstream/kv/record"
+)
+
+type booksCommand struct {
+	Verify  verifyCommand  `cmd:"" help:"Have every node count its books again and compare them. Exit status 1 if something is wrong."`
+	Account accountCommand `cmd:"" help:"Print an account: balance, debt, and its latest 1,000 postings."`
+}
+
+type verifyCommand struct{}
+
+// Run prints a line for each node, then what is wrong, which is also the error.
+func (*verifyCommand) Run(ctx context.Context, stdout io.Writer, c *Command) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	v, found := Verify(ctx, client)
+	if len(v.Nodes) == 0 {
+		return c.advise(found)
+	}
+	if err := c.print(stdout, v, func(b *bytes.Buffer) { printVerified(b, v, found) }); err != nil {
+		return err
+	}
+	return c.advise(found)
+}
+
+func printVerified(b *bytes.Buffer, v Verified, found error) {
+	t := newTable(b)
+	t.row("NODE", "ENTRY", "DIGEST", "ACCOUNTS", "POSTINGS", "RECEIPTS", "FINDINGS")
+	for _, n := range v.Nodes {
+		t.row(n.Node, n.Entry, prefix(n.Digest), n.Accounts, n.Postings, n.Receipts, len(n.Wrong))
+	}
+	t.end()
+	switch {
+	case found != nil: // the error says it
+	case !v.level():
+		b.WriteString("each node's books are in order; the nodes are at different entries, so they are not compared: ask again when fewer receipts come in\n")
+	default:
+		b.WriteString("the books are in order\n")
+	}
+}
+
+type accountCommand struct {
+	Card      string           `arg:"" optional:"" help:"Card number."`
+	Account   record.AccountID `placeholder:"HEX" help:"The account itself: 32 hexadecimal digits, in place of CARD."`
+	NotBefore uint64           `placeholder:"ENTRY" help:"The answer has to contain this journal entry; a node that has not come so far waits."`
+}
+
+// Run prints an account.
+func (a *accountCommand) Run(ctx context.Context, stdout io.Writer, c *Command) error {
+	if (a.Card == "") == a.Account.IsZero() {
+		return errors.New("whose account? Give either CARD or --account HEX")
+	}
+	q := gateway.AccountQuestion{Card: a.Card, Entry: a.NotBefore}
+	if a.Card == "" {
+		q.Account = a.Account.String()
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	answer, err := client.Account(ctx, q)
+	if err != nil {
+		return c.advise(err)
+	}
+	return c.print(stdout, answer, func(b *bytes.Buffer) { printAccount(b, answer) })
+}
+
+func printAccount(b *bytes.Buffer, a gateway.Account) {
+	t := newTable(b)
+	t.row("account", a.Account)
+	t.row("balance", a.Balance)
+	t.row("debt", a.Debt)
+	t.row("as of", a.AsOf.Format(time.RFC3339))
+	t.row("entry", a.Entry)
+	t.end()
+	b.WriteString("\n")
+	t = newTable(b)
+	t.row("ENTRY", "AT", "RECEIPT", "KIND", "POINTS", "DEBT")
+	for _, p := range a.Postings {
+		t.row(p.Entry, p.At.Format(time.RFC3339), p.Receipt, p.Kind, fmt.Sprintf("%+d", p.Points), fmt.Sprintf("%+d", p.Debt))
+	}
+	t.end()
+}
