@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -287,7 +288,12 @@ func (n *Node) Close() error {
 }
 
 // URL is where the POS is answered.
-func (n *Node) URL() string { return "http://" + n.api.Addr() }
+func (n *Node) URL() string {
+	if addr := n.api.Addr(); strings.HasPrefix(addr, "unix:") {
+		return addr
+	}
+	return "http://" + n.api.Addr()
+}
 
 // LeafAddr is where tills join.
 func (n *Node) LeafAddr() string { return n.leaf.LeafAddr() }

@@ -33,7 +33,7 @@ type Posting struct {
 const postingVersion = 1
 
 func (p *Posting) key(a record.AccountID) []byte {
-	k := record.AppendU64(append([]byte(nil), a[:]...), p.Entry)
+	k := record.AppendU64(append(make([]byte, 0, 16+8+4), a[:]...), p.Entry)
 	return binary.BigEndian.AppendUint32(k, p.Index)
 }
 
@@ -76,8 +76,8 @@ const (
 )
 
 func receiptRow(h *record.Header, fate Fate, entry uint64) fold.Row {
-	key := record.AppendU64(append([]byte(nil), h.Chain[:]...), h.Seq)
-	value := record.AppendU64([]byte{byte(fate)}, entry)
+	key := record.AppendU64(append(make([]byte, 0, 16+8), h.Chain[:]...), h.Seq)
+	value := record.AppendU64(append(make([]byte, 0, 1+8+16), byte(fate)), entry)
 	return fold.Row{Table: TableReceipts, Key: key, Value: append(value, h.RID[:]...)}
 }
 

@@ -50,7 +50,7 @@ func reopened(t testing.TB, b []byte, rests bool) *fold.Entry {
 func same(t testing.TB, got, want *fold.Entry, rests bool) {
 	t.Helper()
 	fixed := func(e *fold.Entry) string {
-		return fmt.Sprint(e.Generation, e.Number, e.Term, e.At, e.Prev, e.Hash(), len(e.Proposals))
+		return fmt.Sprint(e.Generation, e.Number, e.Term, e.At, e.Prev, len(e.Proposals))
 	}
 	if g, w := fixed(got), fixed(want); g != w {
 		t.Fatalf("entry %s, want %s", g, w)
@@ -88,25 +88,11 @@ func TestGoldenEntryDecodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Encode()
 	got := reopened(t, b, true)
 	if got.Hash() != record.Hash(sha256.Sum256(b)) {
 		t.Fatal("an entry's hash is not the SHA-256 of its bytes")
 	}
-	if !bytes.Equal(want.Encode(), b) {
-		t.Log("the encoder has changed: the compressor may, the layout may not")
-		want.Proposals = got.Proposals // compared below by value
-	}
-	same(t, got, sampleWithHash(got), true)
-}
-
-// sampleWithHash gives the sample with the bytes of another encoder: only its hash differs.
-func sampleWithHash(got *fold.Entry) *fold.Entry {
-	want := *got
-	s := sample()
-	want.Generation, want.Number, want.Term, want.At, want.Prev = s.Generation, s.Number, s.Term, s.At, s.Prev
-	want.Proposals = s.Proposals
-	return &want
+	same(t, got, want, true)
 }
 
 func TestEntriesComeBackAsTheyWere(t *testing.T) {
@@ -159,7 +145,6 @@ func TestEveryByteIsInTheHash(t *testing.T) {
 
 func TestMalformedEntriesAreRefused(t *testing.T) {
 	good := sample().Encode()
-	fixed := len((&fold.Entry{}).Encode()) - 4 // without two empty sections
 	section := func(heads, rests []byte) []byte {
 		b := bytes.Clone(good[:fixed])
 		b = record.AppendBlob(b, s2.Encode(nil, heads))
@@ -191,10 +176,13 @@ func TestMalformedEntriesAreRefused(t *testing.T) {
 	}
 }
 
+// fixed is the length of what lies before the two sections.
+const fixed = 1 + 16 + 8 + 8 + 8 + 32
+
 // What a fold needs must not depend on the bodies: those may be damaged or unknown.
 func TestHeadsOpenWithoutTheRests(t *testing.T) {
 	b := (&fold.Entry{Number: 1}).Encode()
-	b = append(b[:len(b)-4], record.AppendBlob(nil, s2.Encode(nil, []byte{1, 1, 'x'}))...)
+	b = append(b[:fixed], record.AppendBlob(nil, s2.Encode(nil, []byte{1, 1, 'x'}))...)
 	b = record.AppendBlob(b, []byte{0xff, 0xff})
 	e := reopened(t, b, false)
 	if got, want := string(e.Proposals[0].Head), "x"; got != want {
@@ -243,9 +231,6 @@ func FuzzEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again := *e
-		got := reopened(t, again.Encode(), true)
-		again.Number = e.Number
-		same(t, got, &again, true)
+		same(t, reopened(t, e.Encode(), true), e, true)
 	})
 }

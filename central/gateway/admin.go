@@ -112,6 +112,8 @@ func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 			}
 		case errors.Is(err, errRequest):
 			problem(w, http.StatusBadRequest, "invalid-field", err.Error())
+		case errors.Is(err, streams.ErrFixed):
+			problem(w, http.StatusConflict, "fixed", err.Error())
 		case errors.Is(err, errUnknown):
 			problem(w, http.StatusNotFound, "not-found", err.Error())
 		case errors.Is(err, replica.ErrBehind):
@@ -211,8 +213,28 @@ func (a *Admin) account(r *http.Request) (Account, error) {
 	if !known {
 		return Account{}, fmt.Errorf("account %s: %w", id, errUnknown)
 	}
+	if err := a.written(ctx, out.Entry); err != nil {
+		return Account{}, err
+	}
 	out.Postings, err = a.postings(id)
 	return out, err
+}
+
+// written waits until history has come to an entry: the lines of an account are then at least as new as
+// its balance.
+func (a *Admin) written(ctx context.Context, entry uint64) error {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		if _, at := a.cfg.Replica.HistoryAt(); at >= entry {
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("history of entry %d: %w: %w", entry, replica.ErrBehind, context.Cause(ctx))
+		}
+	}
 }
 
 func (a *Admin) accountID(q AccountQuestion) (record.AccountID, error) {

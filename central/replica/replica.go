@@ -104,7 +104,7 @@ func Open(cfg Config) (*Replica, error) {
 		return nil, fmt.Errorf("replica of %s: %w", cfg.Net.Brand, err)
 	}
 	r := &Replica{
-		cfg: cfg, js: js, now: cfg.Now, log: cfg.Log.With("node", cfg.Node.String()),
+		cfg: cfg, js: js, now: cfg.Now, log: cfg.Log,
 		machine:   cfg.Machine,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),

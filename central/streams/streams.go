@@ -64,6 +64,9 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s %s: %s %s -> %s", c.Action, c.Stream, c.Field, c.Have, c.Want)
 }
 
+// ErrFixed means that a stream would have to be made anew for a change; an operator has to decide.
+var ErrFixed = errors.New("JetStream cannot change it in place")
+
 // Plan compares. It changes nothing; nothing to do is an empty plan.
 func Plan(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamConfig) ([]Change, error) {
 	var plan []Change
@@ -91,7 +94,7 @@ func Apply(ctx context.Context, js jetstream.JetStream, want []jetstream.StreamC
 	var errs []error
 	for _, c := range plan {
 		if c.Action == Fixed {
-			errs = append(errs, fmt.Errorf("stream %s: %s is %s and cannot become %s in place", c.Stream, c.Field, c.Have, c.Want))
+			errs = append(errs, fmt.Errorf("stream %s: %s is %s, want %s: %w", c.Stream, c.Field, c.Have, c.Want, ErrFixed))
 		}
 	}
 	for _, w := range want {

@@ -18,10 +18,10 @@ import (
 type Command struct {
 	Receipts  string `help:"CSV file of receipts, plain or gzip. Without it receipts are generated." placeholder:"FILE"`
 	Map       string `help:"YAML file that says which column is what. Without it the map of Online Retail." placeholder:"FILE"`
-	Generate  int    `help:"How many receipts to generate without a file." default:"20000" placeholder:"N"`
-	Stores    int    `help:"Stores, 1 to 100." default:"4" placeholder:"N"`
-	Tills     int    `help:"Tills in each store, 1 to 20." default:"2" placeholder:"M"`
-	Speed     string `help:"Receipts per second over all tills, or max." default:"200" placeholder:"X|max"`
+	Generate  int    `help:"How many receipts to generate without a file (${default})." default:"20000" placeholder:"N"`
+	Stores    int    `help:"Stores, 1 to 100 (${default})." default:"4" placeholder:"N"`
+	Tills     int    `help:"Tills in each store, 1 to 20 (${default})." default:"2" placeholder:"M"`
+	Speed     string `help:"Receipts per second over all tills, or max (${default})." default:"200" placeholder:"X|max"`
 	Faults    bool   `help:"Cut a store's WAN for a third of the run; crash a till, a store and the centre node that writes."`
 	Exit      bool   `help:"End when everything is posted and checked: status 0 only if nothing differs. Without it, serve until Ctrl-C."`
 	Data      string `help:"Directory to keep everything in, to go on from another time. Without it a temporary one." placeholder:"DIR"`
@@ -97,7 +97,11 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 		return err
 	}
 	r := &run{cmd: c, f: f, receipts: receipts, report: report, out: stdout, log: log}
-	return errors.Join(r.play(ctx, speed), f.Close())
+	err = r.play(ctx, speed)
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil // Ctrl-C in the middle: whoever runs it has seen enough
+	}
+	return errors.Join(err, f.Close())
 }
 
 // read reads the file, or generates.

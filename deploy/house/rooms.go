@@ -57,6 +57,7 @@ func rooms() []room {
 		{path: "deploy/house", outside: onlyStandard()},
 		{path: "deploy/ops", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
+		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 	}
 }

@@ -34,6 +34,9 @@ func read(path, name string) ([]setting, error) {
 		if s.key == "" || s.says == "" {
 			return nil, fmt.Errorf("read settings: %s: a field of %s has no key or no comment: %v", path, name, f.Names)
 		}
+		if s.kind == "" || strings.HasSuffix(s.kind, " ") {
+			return nil, fmt.Errorf("read settings: %s: %s: there is no word for what it is", path, s.key)
+		}
 		out = append(out, s)
 	}
 	return out, nil
@@ -71,7 +74,8 @@ func key(f *ast.Field) string {
 	return name
 }
 
-// kind says in words what a type's values are. A type of package subjects is a token.
+// kind says in words what a type's values are, "" if there is none. A type of another package is one of
+// package subjects: a token.
 func kind(t ast.Expr, all map[string]*ast.StructType) string {
 	switch t := t.(type) {
 	case *ast.ArrayType:
@@ -86,10 +90,7 @@ func kind(t ast.Expr, all map[string]*ast.StructType) string {
 			}
 			return strings.Join(keys, ", ")
 		}
-		if t.Name == "int" {
-			return "number"
-		}
-		return "text"
+		return map[string]string{"string": "text", "int": "number", "bool": "yes or no"}[t.Name]
 	}
-	return "?"
+	return ""
 }

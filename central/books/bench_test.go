@@ -1,0 +1,56 @@
+package books
+
+import (
+	"fmt"
+	"testing"
+
+	"tillstream/central/fold"
+	"tillstream/kv/record"
+)
+
+// BenchmarkApply measures a receipt's way through the books, digest included: packs of one till's
+// records, several packs to an entry, a million rids known, each account in two stores.
+func BenchmarkApply(b *testing.B) {
+	for _, perEntry := range []int{1, 32, 320} {
+		b.Run(fmt.Sprintf("entry=%d", perEntry), func(b *testing.B) { benchmarkApply(b, perEntry) })
+	}
+}
+
+const benchAccounts = 100_000
+
+func benchmarkApply(b *testing.B, perEntry int) {
+	bk := New()
+	for n := range 1 << 20 {
+		bk.rids.add(rid(-n-1), place{}, firstDay-int64(n%44)*dayMS)
+	}
+	bk.rids.parts[0].first = (firstDay - 44*dayMS) / dayMS
+	tills := [4]*chainOf{}
+	for i := range tills {
+		tills[i] = newChain(i, shop(i%2), "t1", record.Tip{})
+		e := &fold.Entry{Number: uint64(i + 1), At: firstDay, Proposals: []fold.Proposal{pack(shop(i%2), tills[i].all())}}
+		bk.Apply(e, &fold.Effects{})
+	}
+	entries := make([]*fold.Entry, (b.N+perEntry-1)/perEntry)
+	n := 0
+	for k := range entries {
+		c := tills[k%len(tills)]
+		from := len(c.recs)
+		for range perEntry {
+			n++
+			c.sale(n, 1+n*7919%benchAccounts, int64(n%200))
+		}
+		entries[k] = &fold.Entry{
+			Number: uint64(k + 10), At: firstDay + int64(k),
+			Proposals: []fold.Proposal{pack(shop(k%len(tills)%2), c.run(from+1, len(c.recs)))},
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, e := range entries {
+		bk.Apply(e, &fold.Effects{})
+	}
+	b.StopTimer()
+	if got, want := bk.Totals().Posted, uint64(n); got != want {
+		b.Fatalf("posted %d, want %d", got, want)
+	}
+}
