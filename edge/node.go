@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,7 +40,6 @@ type Node struct {
 	uplink  *uplink.Uplink
 	feed    *feed.Follower
 	parts   []func(context.Context) error
-	crashed atomic.Bool
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -184,7 +182,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.serveLookups)
+			n.lookups().Run)
 	}
 	n.measure(registry)
 }
@@ -259,7 +257,6 @@ func (n *Node) tend(ctx context.Context) error {
 // Crash makes Run end without answering whoever waits, as a power cut would. Cancel Run's context
 // after it.
 func (n *Node) Crash() {
-	n.crashed.Store(true)
 	n.api.Crash()
 	n.leaf.Crash()
 }

@@ -3,19 +3,18 @@ package feed
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/central/books"
 	"tillstream/central/replica"
 	"tillstream/kv/record"
 	"tillstream/subjects"
+	"tillstream/subjects/service"
 )
 
 // Limits of one answer, in items. It finishes the entry in which the limit falls.
@@ -69,23 +68,10 @@ func New(cfg Config) *Server {
 
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	svc, err := micro.AddService(s.cfg.Conn, micro.Config{
-		Name: subjects.ServiceFeed, Version: "1.0.0",
-		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(),
-	})
-	if err != nil {
-		return fmt.Errorf("serve feed: %w", err)
-	}
-	err = svc.AddEndpoint("pull", micro.HandlerFunc(func(req micro.Request) { s.answer(ctx, req) }),
-		micro.WithEndpointSubject(s.cfg.Net.AnyFeedPull()))
-	if err != nil {
-		return fmt.Errorf("serve feed: %w", err)
-	}
-	<-ctx.Done()
-	if err := svc.Stop(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		return err
-	}
-	return nil
+	return service.New(service.Config{
+		Conn: s.cfg.Conn, Name: subjects.ServiceFeed, Endpoint: "pull", Subject: s.cfg.Net.AnyFeedPull(),
+		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Answer: s.answer, Log: s.cfg.Log,
+	}).Run(ctx)
 }
 
 // Poke tells the stores that pull here that there is more. It is the replica's Changed.
@@ -108,32 +94,28 @@ func (s *Server) Poke(stores []subjects.StoreID) {
 	}
 }
 
-func (s *Server) answer(ctx context.Context, req micro.Request) {
-	store, ok := s.cfg.Net.StoreOf(req.Subject())
-	pull, err := record.ReadPull(req.Data())
-	if !ok || err != nil {
-		s.cfg.Log.Warn("refuses a pull", "subject", req.Subject(), "err", err)
-		s.respond(req, func() error { return req.Error("400", "malformed pull", nil) })
-		return
+func (s *Server) answer(ctx context.Context, q service.Question) (service.Answer, error) {
+	store, ok := s.cfg.Net.StoreOf(q.Subject)
+	if !ok {
+		return service.Answer{}, &service.Refusal{Err: errors.New("the subject names no store")}
+	}
+	pull, err := record.ReadPull(q.Data)
+	if err != nil {
+		return service.Answer{}, &service.Refusal{Err: err}
 	}
 	page, err := s.page(ctx, store, pull)
 	if err != nil {
-		s.cfg.Log.Error("answer a pull", "store", store, "err", err)
-		s.respond(req, func() error { return req.Error("500", "the feed cannot be read on this node", nil) })
-		return
+		if ctx.Err() == nil {
+			s.cfg.Log.Error("the feed cannot be read on this node", "store", store, "err", err)
+		}
+		return service.Answer{}, err
 	}
 	s.mu.Lock()
 	s.pulled[store] = time.Now()
 	s.mu.Unlock()
 	s.pulls.Inc()
 	s.items.Add(float64(len(page.Items)))
-	s.respond(req, func() error { return req.Respond(page.Append(nil)) })
-}
-
-func (s *Server) respond(req micro.Request, send func() error) {
-	if err := send(); err != nil {
-		s.cfg.Log.Debug("answer a pull", "subject", req.Subject(), "err", err) // the store pulls again
-	}
+	return service.Answer{Data: page.Append(nil)}, nil
 }
 
 // page answers one pull.

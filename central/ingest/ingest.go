@@ -3,19 +3,17 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/central/books"
 	"tillstream/central/replica"
 	"tillstream/kv/record"
 	"tillstream/subjects"
+	"tillstream/subjects/service"
 )
 
 // Config says what an Ingest serves and to whom it hands on.
@@ -33,7 +31,6 @@ type Config struct {
 // Ingest is the service on one node.
 type Ingest struct {
 	cfg      Config
-	slots    chan struct{}
 	records  prometheus.Counter
 	refused  prometheus.Counter
 	answered prometheus.Histogram
@@ -44,11 +41,8 @@ func New(cfg Config) *Ingest {
 	if cfg.Wait == 0 {
 		cfg.Wait = 10 * time.Second
 	}
-	if cfg.AtOnce == 0 {
-		cfg.AtOnce = 64
-	}
 	g := &Ingest{
-		cfg: cfg, slots: make(chan struct{}, cfg.AtOnce),
+		cfg: cfg,
 		records: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tillstream_ingest_records_total", Help: "Records in packs that the journal has taken, repeats included."}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
@@ -65,62 +59,25 @@ func New(cfg Config) *Ingest {
 
 // Run serves until ctx ends, and waits for the packs under way.
 func (g *Ingest) Run(ctx context.Context) error {
-	svc, err := micro.AddService(g.cfg.Conn, micro.Config{
-		Name: subjects.ServiceIngest, Version: "1.0.0",
+	return service.New(service.Config{
+		Conn: g.cfg.Conn, Name: subjects.ServiceIngest, Endpoint: "pack", Subject: g.cfg.Net.AnyIngest(),
 		Description: "takes packs of records from stores of brand " + g.cfg.Net.Brand.String(),
-	})
-	if err != nil {
-		return fmt.Errorf("serve ingest: %w", err)
-	}
-	var wg sync.WaitGroup
-	err = svc.AddEndpoint("pack", micro.HandlerFunc(func(req micro.Request) {
-		if ctx.Err() != nil {
-			return
-		}
-		// Taking the slot here, in the subscription's own goroutine, is what makes a flood wait.
-		select {
-		case g.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		wg.Go(func() {
-			defer func() { <-g.slots }()
-			g.answer(ctx, req)
-		})
-	}), micro.WithEndpointSubject(g.cfg.Net.AnyIngest()))
-	if err != nil {
-		return fmt.Errorf("serve ingest: %w", err)
-	}
-	<-ctx.Done()
-	err = svc.Stop()
-	for range cap(g.slots) { // requests still come out of a service that stops: leave them no slot
-		g.slots <- struct{}{}
-	}
-	wg.Wait()
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		err = nil
-	}
-	return err
+		AtOnce:      g.cfg.AtOnce, Answer: g.answer, Log: g.cfg.Log,
+	}).Run(ctx)
 }
 
-func (g *Ingest) answer(ctx context.Context, req micro.Request) {
+func (g *Ingest) answer(ctx context.Context, q service.Question) (service.Answer, error) {
 	start := time.Now()
-	marks, err := g.take(ctx, req.Subject(), req.Data())
-	switch {
-	case err == nil:
-		err = req.Respond(record.AppendMarks(nil, marks))
-	case errors.Is(err, record.ErrFormat) || errors.Is(err, errSender) || errors.Is(err, replica.ErrTooLarge):
+	defer func() { g.answered.Observe(time.Since(start).Seconds()) }()
+	marks, err := g.take(ctx, q.Subject, q.Data)
+	if errors.Is(err, record.ErrFormat) || errors.Is(err, errSender) || errors.Is(err, replica.ErrTooLarge) {
 		g.refused.Inc()
-		g.cfg.Log.Warn("refuses a pack", "subject", req.Subject(), "err", err)
-		err = req.Error("400", err.Error(), nil)
-	default:
-		g.cfg.Log.Debug("no answer for a pack", "subject", req.Subject(), "err", err)
-		err = req.Error("503", "the journal does not take it now; send it again", nil)
+		err = &service.Refusal{Err: err}
 	}
 	if err != nil {
-		g.cfg.Log.Debug("answer a pack", "subject", req.Subject(), "err", err) // the store sends it again
+		return service.Answer{}, err
 	}
-	g.answered.Observe(time.Since(start).Seconds())
+	return service.Answer{Data: record.AppendMarks(nil, marks)}, nil
 }
 
 var errSender = errors.New("the subject names no store")

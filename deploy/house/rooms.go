@@ -14,7 +14,7 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "kv", "kv/record", "kv/seal"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/record", "kv/seal"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -28,6 +28,7 @@ func rooms() []room {
 		{path: "subjects", outside: onlyStandard()},
 		{path: "subjects/gen", may: []string{"subjects"}, outside: onlyStandard()},
 		{path: "subjects/event", may: []string{"subjects", "kv/record"}},
+		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
@@ -37,7 +38,7 @@ func rooms() []room {
 		{path: "edge/journal", may: []string{"subjects", "kv/record", "kv/seal"}},
 		{path: "edge/cache", may: []string{"subjects", "kv/record", "kv/seal"}},
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
-		{path: "edge/uplink", may: []string{"subjects", "kv/record", "edge/journal"}},
+		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
 		{path: "edge/pricing", may: []string{"kv/record", "subjects/event"}, outside: onlyStandard()},
 		{path: "edge/api", may: []string{"edge/cache", "edge/journal", "edge/pricing", ground}},
 
@@ -51,6 +52,7 @@ func rooms() []room {
 		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams", ground}},
 
+		{path: "deploy/bench", may: []string{"*"}},
 		{path: "deploy/daemon", may: []string{"*"}},
 		{path: "deploy/demo", may: []string{"*"}},
 		{path: "deploy/fleet", may: []string{"*"}},
@@ -74,7 +76,8 @@ type door struct {
 func doors() []door {
 	return []door{
 		{module: "github.com/nats-io/nats-server", keepers: []string{"edge/leaf", "central/hub", "deploy/*"}, tests: true},
-		{module: "go.etcd.io/bbolt", keepers: []string{"edge/journal", "edge/cache", "central/replica"}},
+		{module: "go.etcd.io/bbolt", keepers: []string{"edge/journal", "edge/cache", "central/replica",
+			"deploy/bench"}}, // the bench has a bare file to compare with
 		{
 			module: "github.com/cloudevents/sdk-go", keepers: []string{"subjects/event"},
 			// The module's root brings 45 outside packages, these nine.
