@@ -89,13 +89,24 @@ func (c *Config) Check() error {
 	need(len(c.Upstream) == 0 || c.UpstreamSeed != "", "upstream_seed_file: required with upstream")
 	need(c.NATSListen == "" || c.POSPassword != "", "pos_password_file: required with nats_listen")
 	need(c.Till.IsZero() || c.Accept == "" && len(c.Tills) == 0, "accept, tills: for a store's server, not for a till")
-	need(c.KeepDays >= 0, "keep_days: not negative")
+	need(c.KeepDays >= 0 && c.KeepDays <= maxKeepDays, "keep_days: want 0 to %d", maxKeepDays)
+	for i, p := range c.CardPrefixes {
+		// An empty one would begin every number, and let every payment card's in.
+		need(p != "" && strings.Trim(p, "0123456789") == "", "card_prefixes[%d]: want digits", i)
+	}
+	tills, nkeys := map[subjects.TillID]bool{}, map[string]bool{}
 	for i, t := range c.Tills {
 		need(!t.Till.IsZero(), "tills[%d].till: required", i)
 		need(strings.HasPrefix(t.Nkey, "U"), "tills[%d].nkey: want the public nkey of a user, which begins with U", i)
+		need(!tills[t.Till], "tills[%d].till: till %s is there twice", i, t.Till)
+		need(!nkeys[t.Nkey], "tills[%d].nkey: another till has it", i)
+		tills[t.Till], nkeys[t.Nkey] = true, true
 	}
 	return errors.Join(errs...)
 }
+
+// maxKeepDays is a hundred years. Three times as many would not fit a time.Duration.
+const maxKeepDays = 36500
 
 // Net gives the literal first tokens of the node's subjects.
 func (c *Config) Net() subjects.Net { return subjects.Net{DC: c.DC, Env: c.Env, Brand: c.Brand} }

@@ -29,6 +29,10 @@ const lookupsAtOnce = 1024
 // askStore bounds a store's question to the centre on a till's behalf; the till's own limit is shorter.
 const askStore = 2 * time.Second
 
+// askBriefly bounds it where the store has something to tell by itself: within what a till waits unless
+// its POS says otherwise.
+const askBriefly = 100 * time.Millisecond
+
 // ask asks the upstream for a shopper who is not known here.
 func (n *Node) ask(ctx context.Context, id record.AccountID) (record.Shopper, string, bool, error) {
 	subject, source := n.net.POSLookup(n.cfg.Store), sourceCentral
@@ -53,7 +57,8 @@ func (n *Node) ask(ctx context.Context, id record.AccountID) (record.Shopper, st
 func (n *Node) lookups() *service.Service {
 	return service.New(service.Config{
 		Conn: n.conn, Name: subjects.ServiceStore, Endpoint: "lookup", Subject: subjects.AnyLane{Store: n.cfg.Store}.Lookup(),
-		Description: "look-ups for tills of store " + n.cfg.Store.String(), Answer: n.lookup, Log: n.log,
+		Description: "look-ups for tills of store " + n.cfg.Store.String(),
+		AtOnce:      lookupsAtOnce, Answer: n.lookup, Log: n.log,
 	})
 }
 
@@ -65,10 +70,18 @@ func (n *Node) lookup(ctx context.Context, q service.Question) (a service.Answer
 	copy(id[:], q.Data)
 	s, known, err := n.cache.Shopper(id)
 	source := sourceStore
-	if err == nil && !known {
+	switch {
+	case err != nil:
+	case !known:
 		ctx, cancel := context.WithTimeout(ctx, askStore)
 		defer cancel()
 		s, source, known, err = n.ask(ctx, id)
+	case s.AsOf == 0: // receipts of just now lie here, and no word on what they had before
+		ctx, cancel := context.WithTimeout(ctx, askBriefly)
+		defer cancel()
+		if there, from, found, err := n.ask(ctx, id); err == nil && found {
+			s, source = there, from
+		}
 	}
 	a.Header = nats.Header{sourceHeader: {source}}
 	if known {

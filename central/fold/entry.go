@@ -26,6 +26,7 @@ type Entry struct {
 	Generation record.Generation
 	Number     uint64 // 1, 2, 3, …; not the stream's sequence
 	Term       uint64 // number of the writer's first entry
+	Writer     uint64 // drawn by each process: no two write the same bytes, not even the first of a term
 	At         int64  // Unix milliseconds; never before the entry before. The only clock a state may use
 	Prev       record.Hash
 	Proposals  []Proposal // empty: a new writer's first entry
@@ -51,6 +52,7 @@ func (e *Entry) Encode() []byte {
 	b = append(b, e.Generation[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.Number)
 	b = binary.BigEndian.AppendUint64(b, e.Term)
+	b = binary.BigEndian.AppendUint64(b, e.Writer)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At))
 	b = append(b, e.Prev[:]...)
 	heads := make([]byte, 0, 64)
@@ -74,7 +76,7 @@ func Decode(b []byte) (*Entry, error) {
 	}
 	e := &Entry{}
 	r.Fill(e.Generation[:])
-	e.Number, e.Term, e.At = r.U64(), r.U64(), r.I64()
+	e.Number, e.Term, e.Writer, e.At = r.U64(), r.U64(), r.U64(), r.I64()
 	r.Fill(e.Prev[:])
 	if r.Err != nil {
 		return nil, fmt.Errorf("journal entry: %w", r.Err)

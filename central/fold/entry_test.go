@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files that are missing
 
 func sample() *fold.Entry {
 	return &fold.Entry{
-		Generation: record.Generation{1, 2, 15: 3}, Number: 4711, Term: 4700, At: 1291192560000,
+		Generation: record.Generation{1, 2, 15: 3}, Number: 4711, Term: 4700, Writer: 1 << 60, At: 1291192560000,
 		Prev: record.Hash{7, 31: 9},
 		Proposals: []fold.Proposal{
 			{Head: []byte("\x01first head"), Rest: []byte(strings.Repeat(`{"item":"85123A"}`, 8))},
@@ -50,7 +50,7 @@ func reopened(t testing.TB, b []byte, rests bool) *fold.Entry {
 func same(t testing.TB, got, want *fold.Entry, rests bool) {
 	t.Helper()
 	fixed := func(e *fold.Entry) string {
-		return fmt.Sprint(e.Generation, e.Number, e.Term, e.At, e.Prev, len(e.Proposals))
+		return fmt.Sprint(e.Generation, e.Number, e.Term, e.Writer, e.At, e.Prev, len(e.Proposals))
 	}
 	if g, w := fixed(got), fixed(want); g != w {
 		t.Fatalf("entry %s, want %s", g, w)
@@ -99,7 +99,8 @@ func TestEntriesComeBackAsTheyWere(t *testing.T) {
 	blob := rapid.SliceOfN(rapid.Byte(), 0, 300)
 	rapid.Check(t, func(t *rapid.T) {
 		e := &fold.Entry{
-			Number: rapid.Uint64().Draw(t, "number"), Term: rapid.Uint64().Draw(t, "term"), At: rapid.Int64().Draw(t, "at"),
+			Number: rapid.Uint64().Draw(t, "number"), Term: rapid.Uint64().Draw(t, "term"),
+			Writer: rapid.Uint64().Draw(t, "writer"), At: rapid.Int64().Draw(t, "at"),
 		}
 		copy(e.Generation[:], blob.Draw(t, "generation"))
 		copy(e.Prev[:], blob.Draw(t, "prev"))
@@ -115,7 +116,7 @@ func TestEntriesComeBackAsTheyWere(t *testing.T) {
 			if err := got.Open(rests); err != nil {
 				t.Fatal(err)
 			}
-			if got.Hash() != e.Hash() || got.Number != e.Number || got.Term != e.Term || got.At != e.At ||
+			if got.Hash() != e.Hash() || got.Number != e.Number || got.Term != e.Term || got.Writer != e.Writer || got.At != e.At ||
 				got.Prev != e.Prev || got.Generation != e.Generation || len(got.Proposals) != len(e.Proposals) {
 				t.Fatalf("got %+v, want %+v", got, e)
 			}
@@ -177,7 +178,7 @@ func TestMalformedEntriesAreRefused(t *testing.T) {
 }
 
 // fixed is the length of what lies before the two sections.
-const fixed = 1 + 16 + 8 + 8 + 8 + 32
+const fixed = 1 + 16 + 8 + 8 + 8 + 8 + 32
 
 // What a fold needs must not depend on the bodies: those may be damaged or unknown.
 func TestHeadsOpenWithoutTheRests(t *testing.T) {

@@ -110,7 +110,8 @@ func (r *Replica) fold(ctx context.Context) error {
 	turn := time.NewTicker(beatEvery)
 	defer turn.Stop()
 	for {
-		if p := r.spilt; p != nil {
+		for r.spilt != nil { // before any other proposal, whose entry may spill one again
+			p := r.spilt
 			r.spilt = nil
 			r.propose(ctx, p)
 		}

@@ -268,7 +268,7 @@ func (r *Replica) scribe(ctx context.Context) error {
 		if err := r.flush(); err != nil {
 			return err
 		}
-		if now := r.now(); now.Sub(saved) > snapshotEvery && !r.peers.self(now).writing {
+		if now := r.now(); now.Sub(saved) > r.saveEvery && !r.peers.self(now).writing {
 			done, err := r.save()
 			if err != nil {
 				r.log.Warn("snapshot", "err", err)

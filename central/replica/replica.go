@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -60,6 +61,9 @@ type Replica struct {
 	now func() time.Time
 	log *slog.Logger
 
+	saveEvery time.Duration // snapshotEvery, except in tests
+
+	self    uint64 // drawn at each start: this process's mark in what it writes
 	history *history
 	peers   *peers
 	metrics *metrics
@@ -106,6 +110,8 @@ func Open(cfg Config) (*Replica, error) {
 	r := &Replica{
 		cfg: cfg, js: js, now: cfg.Now, log: cfg.Log,
 		machine:   cfg.Machine,
+		self:      rand.Uint64(),
+		saveEvery: snapshotEvery,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan *fold.Entry, 64),

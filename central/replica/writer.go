@@ -19,7 +19,7 @@ import (
 const (
 	beatEvery     = 50 * time.Millisecond
 	silence       = 200 * time.Millisecond // of the writer, after which another node tries
-	publishWait   = 2 * time.Second        // for the stream's acknowledgement
+	publishWait   = 500 * time.Millisecond // for the stream's acknowledgement
 	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is
 	clockMayDrift = 2 * time.Second        // from the median of the nodes' clocks
 )
@@ -82,7 +82,7 @@ func (r *Replica) candidate(ctx context.Context) error {
 func (r *Replica) next(ps []fold.Proposal) *fold.Entry {
 	return &fold.Entry{
 		Generation: r.tip.generation, Number: r.tip.number + 1, Term: r.tip.term,
-		At: max(r.now().UnixMilli(), r.tip.at), Prev: r.tip.hash, Proposals: ps,
+		Writer: r.self, At: max(r.now().UnixMilli(), r.tip.at), Prev: r.tip.hash, Proposals: ps,
 	}
 }
 
@@ -144,10 +144,11 @@ func (r *Replica) settle(ctx context.Context, e *fold.Entry, batch []*waiting) {
 func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 	msg := &nats.Msg{Subject: r.cfg.Net.Journal(), Data: e.Encode()}
 	start := time.Now()
+	after := r.tip.stream
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
 		pctx, cancel := context.WithTimeout(ctx, publishWait)
 		ack, err := r.js.PublishMsg(pctx, msg,
-			jetstream.WithExpectLastSequencePerSubject(r.tip.stream), jetstream.WithRetryAttempts(0))
+			jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 		cancel()
 		if err == nil {
 			e.Stream = ack.Sequence
@@ -166,6 +167,7 @@ func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 			e.Stream = last.stream
 			return nil
 		}
+		after = last.stream // later than the tip's if that is stored twice
 		r.log.Debug("sends the entry again", "entry", e.Number, "err", err)
 		if !wait(ctx, pause) {
 			return context.Cause(ctx)

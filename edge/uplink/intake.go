@@ -48,6 +48,9 @@ func (in *Intake) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	err = svc.AddEndpoint("pack", micro.HandlerFunc(func(req micro.Request) {
+		if ctx.Err() != nil {
+			return
+		}
 		select {
 		case in.slots <- struct{}{}:
 		case <-ctx.Done():
@@ -63,6 +66,9 @@ func (in *Intake) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	err = svc.Stop()
+	for range cap(in.slots) { // packs still come out of a service that stops: leave them no slot
+		in.slots <- struct{}{}
+	}
 	wg.Wait()
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		err = nil
@@ -70,19 +76,28 @@ func (in *Intake) Run(ctx context.Context) error {
 	return err
 }
 
+// answer answers beside micro's own Respond and Error, which must not be called once the endpoint's
+// handler has returned.
 func (in *Intake) answer(ctx context.Context, req micro.Request) {
 	marks, err := in.take(ctx, req)
+	a := nats.NewMsg(req.Reply())
+	refuse := func(code, why string) {
+		a.Header.Set(micro.ErrorCodeHeader, code)
+		a.Header.Set(micro.ErrorHeader, why)
+	}
 	switch {
 	case err == nil:
-		err = req.Respond(record.AppendMarks(nil, marks))
+		a.Data = record.AppendMarks(nil, marks)
 	case errors.Is(err, record.ErrFormat):
 		in.cfg.Log.Warn("refuses a pack", "subject", req.Subject(), "err", err)
-		err = req.Error("400", err.Error(), nil)
+		refuse("400", err.Error())
+	case ctx.Err() != nil:
+		refuse("503", "the store stops; send it again")
 	default:
 		in.cfg.Log.Error("takes no pack", "subject", req.Subject(), "err", err)
-		err = req.Error("503", "the journal does not take it now; send it again", nil)
+		refuse("503", "the journal does not take it now; send it again")
 	}
-	if err != nil {
+	if err := in.cfg.Conn.PublishMsg(a); err != nil {
 		in.cfg.Log.Debug("answer a pack", "subject", req.Subject(), "err", err) // the till sends it again
 	}
 }

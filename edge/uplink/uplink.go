@@ -31,8 +31,9 @@ type Config struct {
 
 // Uplink is the sending end.
 type Uplink struct {
-	cfg  Config
-	last atomic.Int64 // Unix nanoseconds of the last answer
+	cfg   Config
+	last  atomic.Int64 // Unix nanoseconds of the last answer
+	taken uint64       // packs with runs that were answered; owned by Run
 }
 
 // New makes an Uplink.
@@ -63,12 +64,13 @@ const (
 func (u *Uplink) Run(ctx context.Context) error {
 	pause := pauseFirst
 	for ctx.Err() == nil {
-		answered := u.last.Load()
+		began, taken := time.Now(), u.taken
 		err := u.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if u.last.Load() != answered {
+		// That the tips were told is no reason to hurry: an upstream whose disk is full tells them too.
+		if u.taken != taken || time.Since(began) > pauseMost {
 			pause = pauseFirst
 		}
 		u.cfg.Log.Debug("uplink starts again", "err", err)
@@ -117,6 +119,7 @@ func (u *Uplink) send(ctx context.Context, link uint64) error {
 			if err := u.request(ctx, &record.Pack{Runs: runs}, link); err != nil {
 				return err
 			}
+			u.taken++
 			continue
 		}
 		select {
