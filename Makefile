@@ -7,9 +7,10 @@ export GOFLAGS := -mod=readonly
 UNRACED := ^tillstream(/deploy/demo)?$$
 
 FUZZTIME ?= 20s
+MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build generate fuzz golden
+.PHONY: help run test build bench generate fuzz golden soak
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +34,9 @@ test: ## everything: gofmt, vet, staticcheck, then all tests, shuffled (papers a
 build: ## a static binary, bin/tillstream
 	CGO_ENABLED=0 go build -trimpath -o bin/tillstream .
 
+bench: build ## measure speed and size, about six minutes (BENCH="--quick" for a short proof that it works)
+	./bin/tillstream bench $(BENCH)
+
 generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml
 	go generate ./...
 
@@ -44,6 +48,9 @@ fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies 
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+soak: build ## the chain as processes under a script of faults for MINUTES=2; SEED=n plays one again
+	./bin/tillstream soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

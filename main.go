@@ -1,5 +1,5 @@
 // Command tillstream is the whole system in one binary: the node of a till or a store, a node of the
-// centre, central ops' tools, and a demo of all of them in one process.
+// centre, central ops' tools, a demo of all of them in one process, and the benchmarks.
 package main
 
 import (
@@ -14,9 +14,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tillstream/deploy/bench"
 	"tillstream/deploy/daemon"
 	"tillstream/deploy/demo"
 	"tillstream/deploy/ops"
+	"tillstream/deploy/soak"
 )
 
 type commands struct {
@@ -27,6 +29,8 @@ type commands struct {
 	Edge    daemon.Edge    `cmd:"" help:"Run an edge node: a till's, or a store's server."`
 	Central daemon.Central `cmd:"" help:"Run a node of the centre."`
 	Ops     ops.Command    `cmd:"" help:"Ask the centre: its state, its streams, its books."`
+	Soak    soak.Command   `cmd:"" help:"Run the chain as processes under a script of faults, and hold the laws to what is left."`
+	Bench   bench.Command  `cmd:"" help:"Measure speed and size, against baselines in the same run."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -29,6 +29,9 @@ import (
 // Clusters are shared by the tests; each test has a brand of its own, which is an account of its own.
 const brands = 48
 
+// patient is how long a test waits for what must come, on a machine that is busy with other things.
+const patient = time.Minute
+
 var (
 	nextBrand atomic.Int32
 	three     = sync.OnceValues(func() (*centre, error) { return openCentre(3) })
@@ -103,7 +106,7 @@ func openCentre(n int) (*centre, error) {
 		}
 		c.hubs = append(c.hubs, h)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
 	for _, h := range c.hubs {
 		if err := h.Ready(ctx); err != nil {
@@ -186,7 +189,7 @@ func started(t *testing.T, open func() (*centre, error)) *chain {
 // within tries until it works, for as long as a cluster may need on a busy machine.
 func within(t *testing.T, what string, try func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -326,7 +329,7 @@ next:
 // propose brings one head in.
 func (m *member) propose(head string) uint64 {
 	m.c.t.Helper()
-	ctx, cancel := context.WithTimeout(m.c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(m.c.t.Context(), patient)
 	defer cancel()
 	entry, _, err := m.Propose(ctx, fold.Proposal{Head: []byte(head), Rest: []byte("body of " + head)})
 	if err != nil {

@@ -58,7 +58,7 @@ func (l *load) took(head string, entry uint64, outcome []byte) {
 // wait waits for so many answers more.
 func (l *load) wait(n int) {
 	l.c.t.Helper()
-	deadline := time.After(40 * time.Second)
+	deadline := time.After(patient)
 	for want := -1; ; {
 		l.mu.Lock()
 		got, more := len(l.answered), l.more

@@ -122,7 +122,7 @@ func TestALostAcknowledgementIsFound(t *testing.T) {
 	lines[w].hold()
 	answer := make(chan uint64, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patient)
 		defer cancel()
 		n, _, err := w.Propose(ctx, fold.Proposal{Head: []byte("unheard")})
 		if err != nil {
@@ -248,7 +248,7 @@ func TestProposalsThatFitNoMessageAreRefused(t *testing.T) {
 		}
 		// The largest is taken from every node; it is of noise, which does not compress.
 		head := fmt.Sprint("large", m.i)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patient)
 		if _, _, err := m.Propose(ctx, fold.Proposal{Head: []byte(head), Rest: noise(maxProposal - len(head))}); err != nil {
 			t.Fatal(err)
 		}

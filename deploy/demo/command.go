@@ -98,7 +98,7 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	}
 	r := &run{cmd: c, f: f, receipts: receipts, report: report, out: stdout, log: log}
 	err = r.play(ctx, speed)
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if !c.Exit && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) && !errors.Is(err, ErrDiffers) {
 		err = nil // Ctrl-C in the middle: whoever runs it has seen enough
 	}
 	return errors.Join(err, f.Close())
@@ -125,6 +125,9 @@ func (c *Command) read(stdout io.Writer) ([]sales.Receipt, sales.Report, error) 
 		}
 	}
 	receipts, report, err := sales.Open(c.Receipts, m)
+	if err == nil && len(receipts) == 0 {
+		err = fmt.Errorf("read sales %s: %w: all %d rows are refused", c.Receipts, sales.ErrEmpty, report.RowsRefused)
+	}
 	for _, x := range report.Refusals {
 		fmt.Fprintf(stdout, "%s line %d: %s\n", c.Receipts, x.Line, x.Reason)
 	}

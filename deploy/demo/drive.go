@@ -22,15 +22,20 @@ type drive struct {
 	kept     atomic.Int64 // receipts that a till has answered for
 	repeated atomic.Int64 // of them, those that it had from before
 	refused  atomic.Int64
+	silent   atomic.Int64   // receipts that no till has answered for in answerWithin
 	started  []atomic.Int64 // per receipt: Unix nanoseconds of its first post
 	answered []atomic.Int64 // per receipt: nanoseconds from there to the till's answer; zero: none
 
 	mu   sync.Mutex
-	said []string // guarded by mu: the first refusals
+	said []string // guarded by mu: the first of what was not sold, and why
 }
 
 // callers is how many sales a till has under way at full speed. At a given rate it is the most.
 const callers = 64
+
+// answerWithin bounds the tries to sell one receipt: a till whose node has ended by itself, or whose disk
+// is full, must not keep a run from its end.
+const answerWithin = 5 * time.Minute
 
 // maxSaid is how many refusals are named.
 const maxSaid = 10
@@ -43,22 +48,39 @@ func newDrive(f *fleet.Fleet, receipts []sales.Receipt, speed float64) *drive {
 }
 
 // done is how many receipts need nothing more from their POS.
-func (d *drive) done() int64 { return d.kept.Load() + d.refused.Load() }
+func (d *drive) done() int64 { return d.kept.Load() + d.refused.Load() + d.silent.Load() }
+
+// keptReceipts are those that tills have answered for: what the books must have.
+func (d *drive) keptReceipts() []sales.Receipt {
+	if int(d.kept.Load()) == len(d.receipts) {
+		return d.receipts
+	}
+	var kept []sales.Receipt
+	for i := range d.receipts {
+		if d.answered[i].Load() != 0 {
+			kept = append(kept, d.receipts[i])
+		}
+	}
+	return kept
+}
 
 // run posts every receipt until a till has answered for it.
 func (d *drive) run(ctx context.Context) {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
-	defer client.CloseIdleConnections()
 	tills := d.f.Tills()
-	queues := make([]chan int, len(tills))
+	queues, sizes := make([]chan int, len(tills)), make([]int, len(tills))
+	for k := range d.receipts {
+		sizes[d.place(k)]++
+	}
 	var wg sync.WaitGroup
 	for i, t := range tills {
-		queues[i] = make(chan int, len(d.receipts))
+		queues[i] = make(chan int, sizes[i])
 		for range callers {
 			wg.Go(func() {
+				pos := fleet.NewPOS(t.URL())
+				defer pos.Close() //nolint:errcheck // it has heard all it asked for
 				var body []byte
 				for k := range queues[i] {
-					body = d.sell(ctx, client, t, k, body[:0])
+					body = d.sell(ctx, pos, t, k, body[:0])
 				}
 			})
 		}
@@ -72,7 +94,6 @@ func (d *drive) run(ctx context.Context) {
 
 // deal hands the receipts to the tills, at the speed asked for.
 func (d *drive) deal(ctx context.Context, queues []chan int) {
-	stores, tills := len(d.f.Stores()), len(d.f.Store(0).Tills())
 	for k := range d.receipts {
 		if d.speed > 0 {
 			due := d.began.Add(time.Duration(float64(k) / d.speed * float64(time.Second)))
@@ -80,21 +101,27 @@ func (d *drive) deal(ctx context.Context, queues []chan int) {
 				return
 			}
 		}
-		s, t := d.receipts[k].Place(stores, tills)
-		queues[s*tills+t] <- k
+		queues[d.place(k)] <- k
 	}
+}
+
+// place is the number of the till that sells a receipt.
+func (d *drive) place(k int) int {
+	stores, tills := len(d.f.Stores()), len(d.f.Store(0).Tills())
+	s, t := d.receipts[k].Place(stores, tills)
+	return s*tills + t
 }
 
 // sell posts one receipt until the till has answered for it: a POS sends the same rid again, so a till
 // that crashed in between keeps it once.
-func (d *drive) sell(ctx context.Context, client *http.Client, t *fleet.Till, k int, body []byte) []byte {
+func (d *drive) sell(ctx context.Context, pos *fleet.POS, t *fleet.Till, k int, body []byte) []byte {
 	r := &d.receipts[k]
 	cfg := t.Config()
 	body = r.AppendBody(body, cfg.Store.String(), cfg.Till.String(), r.Customer)
 	start := time.Now()
 	d.started[k].Store(start.UnixNano())
 	for ctx.Err() == nil {
-		a, err := fleet.Post(ctx, client, t.URL(), r.Return, r.RID, body)
+		a, err := pos.Post(ctx, r.Return, r.RID, body)
 		switch {
 		case err == nil && a.Kept():
 			d.answered[k].Store(int64(time.Since(start)))
@@ -104,7 +131,12 @@ func (d *drive) sell(ctx context.Context, client *http.Client, t *fleet.Till, k 
 			d.kept.Add(1)
 			return body
 		case err == nil && a.Status < http.StatusInternalServerError:
-			d.refuse(fmt.Sprintf("receipt %s: till %s answers %d %s", r.Number, t.Name(), a.Status, a.Body))
+			d.refused.Add(1)
+			d.say(fmt.Sprintf("receipt %s: till %s answers %d %s", r.Number, t.Name(), a.Status, a.Body))
+			return body
+		case time.Since(start) > answerWithin:
+			d.silent.Add(1)
+			d.say(fmt.Sprintf("receipt %s: till %s does not take it: %d %s %v", r.Number, t.Name(), a.Status, a.Body, err))
 			return body
 		}
 		sleep(ctx, 20*time.Millisecond) // the till is down: a POS tries again
@@ -112,8 +144,7 @@ func (d *drive) sell(ctx context.Context, client *http.Client, t *fleet.Till, k 
 	return body
 }
 
-func (d *drive) refuse(text string) {
-	d.refused.Add(1)
+func (d *drive) say(text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.said) < maxSaid {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -20,6 +21,7 @@ type progress struct {
 	f   *fleet.Fleet
 	d   *drive
 	bar *mpb.Progress // nil: no terminal
+	mu  sync.Mutex    // makes one line after the other
 }
 
 func newProgress(out io.Writer, f *fleet.Fleet, d *drive) *progress {
@@ -38,6 +40,8 @@ func (p *progress) say(text string) {
 	if p.bar != nil {
 		w = p.bar
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fmt.Fprintf(w, "%5.1f s  %s\n", time.Since(p.d.began).Seconds(), text)
 }
 
@@ -45,7 +49,9 @@ func (p *progress) say(text string) {
 func (p *progress) run(ctx context.Context) {
 	if p.bar == nil {
 		for sleep(ctx, 2*time.Second) {
+			p.mu.Lock()
 			fmt.Fprintf(p.out, "%d of %d receipts, %s, %s, %s\n", p.d.done(), len(p.d.receipts), p.d.rate(), p.d.eta(), state(p.f))
+			p.mu.Unlock()
 		}
 		return
 	}
@@ -72,8 +78,8 @@ func (d *drive) eta() string {
 	if done == 0 {
 		return "ETA -"
 	}
-	left := time.Since(d.began) * time.Duration(int64(len(d.receipts))-done) / time.Duration(done)
-	return "ETA " + left.Round(time.Second).String()
+	left := time.Since(d.began).Seconds() * float64(int64(len(d.receipts))-done) / float64(done)
+	return fmt.Sprintf("ETA %.0f s", left)
 }
 
 // state says which records wait in each store and its tills, and who is cut or down.

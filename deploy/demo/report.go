@@ -1,14 +1,14 @@
 package demo
 
 import (
-	"bufio"
-	"cmp"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -50,18 +50,16 @@ func (r *run) read(ctx context.Context, fn func(*books.Books)) error {
 	return n.Replica().Read(ctx, 0, func(uint64) { fn(n.Books()) })
 }
 
-func (r *run) totals() (t books.Totals) {
-	if err := r.read(context.TODO(), func(b *books.Books) { t = b.Totals() }); err != nil {
-		return books.Totals{}
-	}
-	return t
+func (r *run) totals(ctx context.Context) (t books.Totals, err error) {
+	err = r.read(ctx, func(b *books.Books) { t = b.Totals() })
+	return t, err
 }
 
 // figures counts, and says what differs from what must be.
 func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) {
 	verified, err := r.f.CheckBooks(ctx)
-	t := r.totals()
-	count := sales.CountPoints(r.receipts)
+	t, readErr := r.totals(ctx)
+	count := sales.CountPoints(r.drive.keptReceipts())
 	g := Figures{
 		ReceiptsRead: r.report.ReceiptsRead, LinesRead: r.report.LinesRead, RowsRefused: r.report.RowsRefused,
 		ReceiptsRefused: r.drive.refused.Load(), ReceiptsCommitted: r.drive.kept.Load(),
@@ -73,7 +71,7 @@ func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) 
 	if len(verified.Nodes) > 0 {
 		g.BooksDigest = verified.Nodes[0].Digest
 	}
-	errs := []error{err, r.compare(ctx, &g, t, count)}
+	errs := []error{err, readErr, r.compare(ctx, &g, t, count)}
 	g.ReceiptsPerSecond = float64(g.ReceiptsCommitted) / max(wall.Seconds(), 1e-9)
 	p50, p99 := percentiles(r.drive.answered)
 	g.CommitP50, g.CommitP99 = p50.Microseconds(), p99.Microseconds()
@@ -85,10 +83,10 @@ func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) 
 }
 
 // compare holds the books to the receipts: each that a till answered for is posted; and every
-// customer has what an independent count gives, unless the books hold other receipts too.
+// customer has what an independent count of those gives, unless the books hold other receipts too.
 func (r *run) compare(ctx context.Context, g *Figures, t books.Totals, count sales.Count) error {
 	var errs []error
-	wrong := 0
+	wrong, same := 0, t.Posted == uint64(r.drive.kept.Load())
 	err := r.read(ctx, func(b *books.Books) {
 		for i := range r.receipts {
 			switch posted := b.Posted(r.receipts[i].RID); {
@@ -98,7 +96,7 @@ func (r *run) compare(ctx context.Context, g *Figures, t books.Totals, count sal
 				g.Lost++
 			}
 		}
-		if t.Posted != uint64(len(r.receipts)) {
+		if !same {
 			return
 		}
 		for customer, want := range count.Customers {
@@ -114,12 +112,16 @@ func (r *run) compare(ctx context.Context, g *Figures, t books.Totals, count sal
 	if wrong > 0 {
 		errs = append(errs, fmt.Errorf("%w: %d customers have another balance than the independent count", ErrDiffers, wrong))
 	}
+	if n := r.drive.silent.Load(); n > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d receipts could not be sold", ErrDiffers, n))
+	}
 	switch {
-	case t.Posted == uint64(len(r.receipts)) && (-t.Issued != count.Issued || t.Returned != count.Returned):
+	case same && (-t.Issued != count.Issued || t.Returned != count.Returned):
 		errs = append(errs, fmt.Errorf("%w: issued %d and returned %d, the independent count is %d and %d",
 			ErrDiffers, -t.Issued, t.Returned, count.Issued, count.Returned))
-	case t.Posted != uint64(len(r.receipts)) && r.drive.refused.Load() == 0:
-		fmt.Fprintf(r.out, "the books hold %d receipts, this file has %d: balances are not compared with its count\n", t.Posted, len(r.receipts))
+	case !same:
+		fmt.Fprintf(r.out, "the books hold %d receipts, %d of them are this run's: balances are not compared with its count\n",
+			t.Posted, g.ReceiptsPosted)
 	}
 	return errors.Join(append(errs, err)...)
 }
@@ -155,53 +157,63 @@ func (r *run) print(g Figures) {
 	fmt.Fprintf(r.out, "%s (digest %.16s)\n", verdict, g.BooksDigest)
 }
 
-func (r *run) write(g Figures) error {
+func (r *run) write(ctx context.Context, g Figures) error {
 	if r.cmd.JSON != "" {
 		if err := writeJSON(r.cmd.JSON, g); err != nil {
 			return err
 		}
 	}
 	if r.cmd.Balances != "" {
-		return r.writeBalances(r.cmd.Balances)
+		return r.writeBalances(ctx, r.cmd.Balances)
 	}
 	return nil
 }
 
+// writeJSON writes a file whole or not at all: whoever waits for it may read it as soon as it is there.
+// What is there and no file, such as /dev/stdout, is written to as it is.
 func writeJSON(path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
+	target := path + ".new"
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		target = path
+	}
+	err = os.WriteFile(target, append(b, '\n'), 0o644)
+	if err == nil && target != path {
+		err = os.Rename(target, path)
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-// writeBalances writes every customer of the file with what the books have for them.
-func (r *run) writeBalances(path string) error {
+// writeBalances writes every customer of a receipt that was sold, with what the books have for them.
+func (r *run) writeBalances(ctx context.Context, path string) error {
 	seen := map[string]bool{}
 	var customers []string
-	for i := range r.receipts {
-		if c := r.receipts[i].Customer; c != "" && !seen[c] {
+	sold := r.drive.keptReceipts()
+	for i := range sold {
+		if c := sold[i].Customer; c != "" && !seen[c] {
 			seen[c] = true
 			customers = append(customers, c)
 		}
 	}
-	slices.SortFunc(customers, cmp.Compare)
+	slices.Sort(customers)
 	out, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("write balances: %w", err)
 	}
-	w := bufio.NewWriter(out)
-	fmt.Fprintln(w, "customer,points,debt")
-	err = r.read(context.TODO(), func(b *books.Books) {
+	rows := [][]string{{"customer", "points", "debt"}}
+	err = r.read(ctx, func(b *books.Books) {
 		for _, c := range customers {
 			s, _ := b.Shopper(r.f.Cards().Account(c))
-			fmt.Fprintf(w, "%s,%d,%d\n", c, s.Balance, s.Debt)
+			rows = append(rows, []string{c, strconv.FormatInt(s.Balance, 10), strconv.FormatInt(s.Debt, 10)})
 		}
 	})
-	if err := errors.Join(err, w.Flush(), out.Close()); err != nil {
+	if err := errors.Join(err, csv.NewWriter(out).WriteAll(rows), out.Close()); err != nil {
 		return fmt.Errorf("write balances %s: %w", path, err)
 	}
 	return nil

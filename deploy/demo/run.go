@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,9 +39,12 @@ func (r *run) play(ctx context.Context, speed float64) error {
 	}
 	fmt.Fprintf(r.out, "%d stores with %d tills each, a centre of %d nodes; %d receipts of %d lines\n",
 		len(r.f.Stores()), len(r.f.Store(0).Tills()), len(r.f.Centre()), len(r.receipts), r.report.LinesRead)
-	r.before = r.totals().Repeats
+	before, err := r.totals(ctx)
+	if err != nil {
+		return err
+	}
+	r.before = before.Repeats
 	r.drive = newDrive(r.f, r.receipts, speed)
-	var err error
 	if r.watch, err = newWatch(r.f, r.drive); err != nil {
 		return err
 	}
@@ -49,6 +53,11 @@ func (r *run) play(ctx context.Context, speed float64) error {
 	if err := r.feed(ctx); err != nil {
 		return err
 	}
+	if r.cmd.Faults { // a centre node that has crashed answers at another address
+		if err := writeEndpoints(r.cmd.Endpoints, r.f); err != nil {
+			return err
+		}
+	}
 	settle, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	if err := r.f.Settle(settle); err != nil {
@@ -56,8 +65,8 @@ func (r *run) play(ctx context.Context, speed float64) error {
 	}
 	figures, differs := r.figures(ctx, time.Since(began))
 	r.print(figures)
-	if err := r.write(figures); err != nil {
-		return err
+	if err := r.write(ctx, figures); err != nil {
+		return errors.Join(differs, err)
 	}
 	if r.cmd.Exit || differs != nil || ctx.Err() != nil {
 		return differs

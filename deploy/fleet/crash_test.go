@@ -93,7 +93,7 @@ func TestWriterKilledAgainAndAgain(t *testing.T) {
 	l := selling(t, f, often, generate(plenty, 6))
 	dropped := map[string]int{}
 	var term uint64
-	for round := 0; len(dropped) < len(f.Centre()) && round < 8; round++ {
+	for round := 0; len(dropped) < len(f.Centre()) && round < 6; round++ {
 		w := writer(t, f)
 		s := w.Node().Replica().Status()
 		if s.Term <= term {

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	callers  = 16                    // who sell at once
-	tryAgain = 10 * time.Millisecond // a POS whose till does not answer
+	callers  = 4                     // at each till
+	tryAgain = 10 * time.Millisecond // of a POS whose till does not answer
 )
 
-// load is receipts being sold, in their order, while something happens to the fleet.
+// load is receipts being sold, in their order at each till, while something happens to the fleet.
 type load struct {
 	t        *testing.T
 	f        *fleet.Fleet
@@ -32,7 +32,8 @@ type load struct {
 	wg       sync.WaitGroup
 }
 
-// selling posts receipts to the fleet's tills, one every so often, until each is kept or stop is called.
+// selling posts receipts to the fleet's tills, one every so often, each until it is kept, until all are
+// or stop is called. A till that is down keeps its own shoppers waiting and no others.
 func selling(t *testing.T, f *fleet.Fleet, every time.Duration, receipts []sales.Receipt) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -40,17 +41,23 @@ func selling(t *testing.T, f *fleet.Fleet, every time.Duration, receipts []sales
 		t: t, f: f, receipts: receipts, every: every, cancel: cancel,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: callers}},
 	}
-	next := make(chan *sales.Receipt)
-	for range callers {
-		l.wg.Go(func() {
-			for r := range next {
-				l.post(r)
-			}
-		})
+	queues := map[*fleet.Till]chan *sales.Receipt{}
+	for _, till := range f.Tills() {
+		queue := make(chan *sales.Receipt, len(receipts))
+		queues[till] = queue
+		for range callers {
+			l.wg.Go(func() {
+				for r := range queue {
+					l.post(till, r)
+				}
+			})
+		}
 	}
 	l.wg.Go(func() {
-		defer close(next)
-		l.feed(ctx, next)
+		l.feed(ctx, queues)
+		for _, queue := range queues {
+			close(queue)
+		}
 	})
 	t.Cleanup(func() {
 		cancel()
@@ -60,7 +67,8 @@ func selling(t *testing.T, f *fleet.Fleet, every time.Duration, receipts []sales
 	return l
 }
 
-func (l *load) feed(ctx context.Context, next chan<- *sales.Receipt) {
+// feed gives each receipt to its till's queue, which has room for all.
+func (l *load) feed(ctx context.Context, queues map[*fleet.Till]chan *sales.Receipt) {
 	var pace <-chan time.Time
 	if l.every > 0 {
 		tick := time.NewTicker(l.every)
@@ -75,19 +83,15 @@ func (l *load) feed(ctx context.Context, next chan<- *sales.Receipt) {
 				return
 			}
 		}
-		select {
-		case next <- &l.receipts[i]:
-			l.begun = i + 1
-		case <-ctx.Done():
-			return
-		}
+		r := &l.receipts[i]
+		store, till := r.Place(len(l.f.Stores()), len(l.f.Store(0).Tills()))
+		queues[l.f.Store(store).Till(till)] <- r
+		l.begun = i + 1
 	}
 }
 
-// post asks its till until it has kept the receipt.
-func (l *load) post(r *sales.Receipt) {
-	store, till := r.Place(len(l.f.Stores()), len(l.f.Store(0).Tills()))
-	at := l.f.Store(store).Till(till)
+// post asks a till until it has kept the receipt.
+func (l *load) post(at *fleet.Till, r *sales.Receipt) {
 	body := r.Body(at.Config().Store.String(), at.Config().Till.String(), r.Customer)
 	for {
 		a, err := fleet.Post(l.t.Context(), l.client, at.URL(), r.Return, r.RID, body)

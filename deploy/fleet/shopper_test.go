@@ -85,6 +85,18 @@ func willSee(t *testing.T, at *fleet.Till, card string, available, pending int64
 	await(t, "look-up of "+card, func() error { return sees(t, at, card, available, pending) })
 }
 
+// willKnow waits until a node knows this by itself, whatever happens to its link.
+func willKnow(t *testing.T, f *fleet.Fleet, e *fleet.Edge, card string, balance, pending int64) {
+	t.Helper()
+	await(t, "know "+card, func() error {
+		s, known, err := e.Node().Shopper(f.Cards().Account(card))
+		if err != nil || !known || s.AsOf == 0 || s.Balance != balance || s.Pending != pending {
+			return fmt.Errorf("%s: known %v, %+v, %v; want balance %d, pending %d", e.Name(), known, s, err, balance, pending)
+		}
+		return nil
+	})
+}
+
 // account asks each node of the centre for an account, and wants the same balance of all.
 func account(t *testing.T, f *fleet.Fleet, card string, balance, debt int64) (a gateway.Account) {
 	t.Helper()

@@ -59,8 +59,10 @@ func rooms() []room {
 		{path: "deploy/house", outside: onlyStandard()},
 		{path: "deploy/ops", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
+		{path: "deploy/trial", may: []string{"*"}},
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
+		{path: "deploy/soak", may: []string{"*"}},
 	}
 }
 

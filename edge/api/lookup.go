@@ -85,6 +85,11 @@ func (a *API) lookUp(ctx context.Context, q question) (answer, error) {
 			a.meters.lookup("none")
 			s.Known, s.Stale, s.Missing, s.Points = false, true, []string{"points"}, pending(here, ok)
 			return answer{status: http.StatusOK, body: &s}, nil
+		case found && there.AsOf == 0: // upstream, too, has receipts only
+			s.Source = source
+			s.Known, s.Missing, s.Points = false, []string{"points"}, pending(there, true)
+			a.meters.lookup(source)
+			return answer{status: http.StatusOK, body: &s}, nil
 		case found:
 			s.Source = source
 			s.tell(there)

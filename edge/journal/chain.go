@@ -100,14 +100,20 @@ func (j *Journal) mark(id record.ChainID) record.Mark {
 
 // Confirm takes what upstream answered. A Held below what was confirmed before is accepted: upstream
 // has lost its disk, and Next goes on from there. A chain that upstream refuses is no longer sent in
-// the life of this process, and is kept. Chains that are not here are passed over.
+// the life of this process, and is kept. Chains that are not here are passed over. A mark whose hash is
+// not that of the record here says that upstream holds another branch of the chain, written by a copy of
+// this process: to believe it would be to take this branch's receipts for delivered. That is a fork.
 func (j *Journal) Confirm(marks []record.Mark) error {
 	again := false
+	other := j.otherBranches(marks)
 	j.mu.Lock()
 	for _, m := range marks {
 		c := j.chains[m.Chain]
 		if c == nil {
 			continue
+		}
+		if other[m.Chain] {
+			m.Status = record.StatusFork
 		}
 		switch m.Status {
 		case record.StatusFork, record.StatusRefused:
@@ -134,6 +140,40 @@ func (j *Journal) Confirm(marks []record.Mark) error {
 		j.signal()
 	}
 	return j.Err()
+}
+
+// otherBranches gives the chains of which upstream holds another branch. It reads a run for each mark
+// that lies before the tip: one for each pack, while receipts keep coming.
+func (j *Journal) otherBranches(marks []record.Mark) map[record.ChainID]bool {
+	other := map[record.ChainID]bool{}
+	for _, m := range marks {
+		if m.Status != record.StatusHeld && m.Status != record.StatusGap || m.Held == 0 || m.Hash == (record.Hash{}) {
+			continue
+		}
+		j.mu.Lock()
+		c := j.chains[m.Chain]
+		known := c != nil && m.Held <= c.tip.Seq // beyond the tip: this disk is older than what upstream has,
+		if c != nil && !known && m.Chain == j.own {
+			other[m.Chain] = true // unless this process begun the chain itself
+		}
+		var tip record.Tip
+		if known {
+			tip = c.tip
+		}
+		j.mu.Unlock()
+		switch {
+		case !known:
+		case m.Held == tip.Seq:
+			other[m.Chain] = m.Hash != tip.Hash
+		default:
+			for r, err := range j.After(m.Chain, m.Held-1) {
+				// What cannot be read is damage, which Err tells; it says nothing about branches.
+				other[m.Chain] = err == nil && r.Header.Hash() != m.Hash
+				break
+			}
+		}
+	}
+	return other
 }
 
 // SetPosted takes from the feed how far the centre has posted chains. The last word counts, also when

@@ -51,7 +51,7 @@ type Journal struct {
 
 	// turn has one slot. Whoever fills it is the only writer, to the file and to the states.
 	turn     chan struct{}
-	own      record.ChainID           // chain of this process; zero until its first receipt
+	own      record.ChainID           // chain of this process; zero until its first receipt; written under mu too
 	ownSince int64                    // Unix milliseconds
 	swept    []record.ChainID         // chains whose removal is not finished
 	graves   map[record.ChainID]int64 // swept chains whose entry is still there, and when their last record was kept

@@ -166,7 +166,9 @@ func (j *Journal) reread(b *batch) {
 	}
 	j.adopt(found)
 	if found[b.own] != nil {
+		j.mu.Lock()
 		j.own, j.ownSince = b.own, b.ownSince
+		j.mu.Unlock()
 	}
 	if len(headers) == 0 {
 		return

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"tillstream/edge/journal"
 	"tillstream/kv/record"
 	"tillstream/subjects"
+	"tillstream/subjects/service"
 )
 
 // IntakeConfig says what a store's intake serves.
@@ -24,90 +23,39 @@ type IntakeConfig struct {
 }
 
 // Intake is the taking end: a store's service for its tills.
-type Intake struct {
-	cfg   IntakeConfig
-	slots chan struct{}
-}
-
-// atOnce bounds the packs under way: a store has tens of tills, each with one.
-const atOnce = 64
+type Intake struct{ cfg IntakeConfig }
 
 // NewIntake makes an Intake.
-func NewIntake(cfg IntakeConfig) *Intake {
-	return &Intake{cfg, make(chan struct{}, atOnce)}
-}
+func NewIntake(cfg IntakeConfig) *Intake { return &Intake{cfg} }
 
 // Run serves until ctx ends, and waits for the packs under way.
 func (in *Intake) Run(ctx context.Context) error {
-	svc, err := micro.AddService(in.cfg.Conn, micro.Config{
-		Name: subjects.ServiceIngest, Version: "1.0.0",
-		Description: "takes packs of records from tills of store " + in.cfg.Store.String(),
-	})
-	if err != nil {
-		return fmt.Errorf("serve intake: %w", err)
-	}
-	var wg sync.WaitGroup
-	err = svc.AddEndpoint("pack", micro.HandlerFunc(func(req micro.Request) {
-		if ctx.Err() != nil {
-			return
-		}
-		select {
-		case in.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		wg.Go(func() {
-			defer func() { <-in.slots }()
-			in.answer(ctx, req)
-		})
-	}), micro.WithEndpointSubject(subjects.AnyLane{Store: in.cfg.Store}.Ingest()))
-	if err != nil {
-		return fmt.Errorf("serve intake: %w", err)
-	}
-	<-ctx.Done()
-	err = svc.Stop()
-	for range cap(in.slots) { // packs still come out of a service that stops: leave them no slot
-		in.slots <- struct{}{}
-	}
-	wg.Wait()
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		err = nil
-	}
-	return err
+	return service.New(service.Config{
+		Conn: in.cfg.Conn, Name: subjects.ServiceIngest, Endpoint: "pack", Subject: subjects.AnyLane{Store: in.cfg.Store}.Ingest(),
+		Description: "takes packs of records from tills of store " + in.cfg.Store.String(), Answer: in.answer, Log: in.cfg.Log,
+	}).Run(ctx)
 }
 
-// answer answers beside micro's own Respond and Error, which must not be called once the endpoint's
-// handler has returned.
-func (in *Intake) answer(ctx context.Context, req micro.Request) {
-	marks, err := in.take(ctx, req)
-	a := nats.NewMsg(req.Reply())
-	refuse := func(code, why string) {
-		a.Header.Set(micro.ErrorCodeHeader, code)
-		a.Header.Set(micro.ErrorHeader, why)
-	}
+func (in *Intake) answer(ctx context.Context, q service.Question) (service.Answer, error) {
+	marks, err := in.take(ctx, q)
 	switch {
-	case err == nil:
-		a.Data = record.AppendMarks(nil, marks)
 	case errors.Is(err, record.ErrFormat):
-		in.cfg.Log.Warn("refuses a pack", "subject", req.Subject(), "err", err)
-		refuse("400", err.Error())
-	case ctx.Err() != nil:
-		refuse("503", "the store stops; send it again")
-	default:
-		in.cfg.Log.Error("takes no pack", "subject", req.Subject(), "err", err)
-		refuse("503", "the journal does not take it now; send it again")
+		return service.Answer{}, &service.Refusal{Err: err}
+	case err != nil:
+		if ctx.Err() == nil {
+			in.cfg.Log.Error("takes no pack", "subject", q.Subject, "err", err)
+		}
+		return service.Answer{}, err
 	}
-	if err := in.cfg.Conn.PublishMsg(a); err != nil {
-		in.cfg.Log.Debug("answer a pack", "subject", req.Subject(), "err", err) // the till sends it again
-	}
+	return service.Answer{Data: record.AppendMarks(nil, marks)}, nil
 }
 
-func (in *Intake) take(ctx context.Context, req micro.Request) ([]record.Mark, error) {
-	lane, ok := subjects.LaneOf(req.Subject())
+func (in *Intake) take(ctx context.Context, q service.Question) ([]record.Mark, error) {
+	lane, ok := subjects.LaneOf(q.Subject)
 	if !ok || lane.Store != in.cfg.Store {
 		return nil, fmt.Errorf("%w: the subject names no till of this store", record.ErrFormat)
 	}
-	p, err := record.ReadPack(req.Data())
+	p, err := record.ReadPack(q.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/micro"
 
 	"tillstream/edge/journal"
 	"tillstream/kv/record"
+	"tillstream/subjects/service"
 )
 
 // Config says what an Uplink sends, and where to.
@@ -153,14 +153,11 @@ func (u *Uplink) request(ctx context.Context, p *record.Pack, link uint64) error
 			}
 		}
 	})
-	m, err := u.cfg.Conn.RequestWithContext(rctx, u.cfg.Subject, p.Append(nil))
+	a, err := service.Ask(rctx, u.cfg.Conn, u.cfg.Subject, p.Append(nil))
 	if err != nil {
 		return fmt.Errorf("send %d runs: %w", len(p.Runs), err)
 	}
-	if code := m.Header.Get(micro.ErrorCodeHeader); code != "" {
-		return fmt.Errorf("send %d runs: upstream answers %s: %s", len(p.Runs), code, m.Header.Get(micro.ErrorHeader))
-	}
-	marks, err := record.ReadMarks(m.Data)
+	marks, err := record.ReadMarks(a.Data)
 	if err != nil {
 		return fmt.Errorf("send %d runs: %w", len(p.Runs), err)
 	}

@@ -1,0 +1,37 @@
+package bench
+
+import (
+	"context"
+	"time"
+)
+
+// part is one question that the bench answers, in some rows.
+type part struct {
+	name  string
+	about string
+	takes time.Duration // on two idle cores
+	quick time.Duration
+	run   func(*bench, context.Context) ([]Result, error)
+}
+
+func (p part) lasts(quick bool) time.Duration {
+	if quick {
+		return p.quick
+	}
+	return p.takes
+}
+
+// parts lists them in the order in which they run: what wants an idle machine first.
+func parts() []part {
+	s := time.Second
+	return []part{
+		{"till_commit", "a till keeps a receipt, over HTTP", 15 * s, 4 * s, (*bench).tillCommit},
+		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
+		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},
+		{"feed", "1,000 stores pull from one centre node", 25 * s, 10 * s, (*bench).feed},
+		{"takeover", "the centre's writer is killed", 60 * s, 25 * s, (*bench).takeover},
+		{"chain", "tills to books, the whole chain", 65 * s, 20 * s, (*bench).chain},
+		{"centre", "packs of receipts to books on three nodes", 25 * s, 10 * s, (*bench).centre},
+		{"books", "1,024 callers post to the books", 45 * s, 20 * s, (*bench).books},
+	}
+}

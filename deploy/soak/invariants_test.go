@@ -1,0 +1,141 @@
+package soak
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tillstream/central/books"
+	"tillstream/kv/record"
+)
+
+func TestLawsHold(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	for _, v := range Check(h) {
+		t.Error(v)
+	}
+	m := newModel(h.Journal)
+	if m.totals.Repeats != 1 || len(m.oldDisks) != 1 || m.again == 0 || m.totals.Debt != 0 || m.totals.Returned != 135 {
+		t.Errorf("the history does not have what it should have: %s, %+v", Summary(h), m.totals)
+	}
+	if got := Summary(h); !strings.Contains(got, "7 entries in 2 terms, 3 chains; 7 receipts posted, 1 repeats") {
+		t.Errorf("summary %q", got)
+	}
+	// Without a journal of what was sent the laws that need none still hold.
+	h.Sent = nil
+	for _, v := range Check(h) {
+		t.Error(v)
+	}
+}
+
+// The tests are tested: each law, broken once, is found by the law that is meant to.
+func TestLawsFind(t *testing.T) {
+	t.Parallel()
+	rows := func(h *History) *Books { return &h.Nodes[0] }
+	last := func(h *History) *record.Receipt {
+		run := h.Journal[len(h.Journal)-1].Packs[0].Runs[0]
+		return &run[len(run)-1]
+	}
+	for _, c := range []struct {
+		law, what string
+		spoil     func(*History)
+	}{
+		{"I1", "an answered receipt is not there", func(h *History) {
+			h.Sent = append(h.Sent, Sale{RID: record.NewRID(time.Now()), Answered: time.Now()})
+		}},
+		{"I1", "an answered receipt is not posted", func(h *History) {
+			b := rows(h)
+			b.Fates = slices.DeleteFunc(b.Fates, func(f Fate) bool { return f.Fate == books.FatePosted && f.Entry == 6 })
+		}},
+		{"I2", "posted twice", func(h *History) {
+			b := rows(h)
+			i := slices.IndexFunc(b.Fates, func(f Fate) bool { return f.Fate == books.FateRepeat })
+			b.Fates[i].Fate = books.FatePosted
+		}},
+		{"I2", "two transactions", func(h *History) { rows(h).Postings = append(rows(h).Postings, rows(h).Postings[0]) }},
+		{"I3", "never sent", func(h *History) { h.Sent = h.Sent[1:] }},
+		{"I3", "another body", func(h *History) { h.Sent[0].Body[0]++ }},
+		{"I3", "other points", func(h *History) { h.Sent[0].Points++ }},
+		{"I3", "another account", func(h *History) { h.Sent[0].Account[3]++ }},
+		{"I3", "another kind", func(h *History) { h.Sent[0].Kind = record.KindReturn }},
+		{"I3", "a body that is not its header's", func(h *History) { h.Journal[1].Unreadable = []string{"x"} }},
+		{"I4", "a transaction that makes points", func(h *History) { rows(h).Postings[0].Shopper++ }},
+		{"I4", "totals that make points", func(h *History) { h.Nodes[2].Totals.Shopper++ }},
+		{"I4", "what a node found itself", func(h *History) { h.Nodes[1].Wrong = []string{"x"} }},
+		{"I5", "negative in between", func(h *History) { rows(h).Postings[0].Shopper -= 101 }},
+		{"I5", "a balance that nothing made", func(h *History) {
+			for id, s := range h.Nodes[1].Shoppers {
+				s.Balance++
+				h.Nodes[1].Shoppers[id] = s
+			}
+		}},
+		{"I11", "a return takes more than it says", func(h *History) {
+			i := slices.IndexFunc(rows(h).Postings, func(p Posting) bool { return p.Kind == record.KindReturn })
+			rows(h).Postings[i].Returned++
+		}},
+		{"I12", "a hole in the journal", func(h *History) { h.Journal = slices.Delete(h.Journal, 3, 4) }},
+		{"I12", "another entry", func(h *History) { h.Journal[2].Prev[0]++ }},
+		{"I12", "a record from elsewhere in a chain", func(h *History) { last(h).Prev[0]++ }},
+		{"I12", "a hole in the books", func(h *History) { rows(h).Fates = slices.Delete(rows(h).Fates, 2, 3) }},
+		{"I13", "a writer of an earlier term", func(h *History) { h.Journal[6].Term = 1 }},
+		{"I13", "a term that begins with receipts", func(h *History) { h.Journal[5].Term, h.Journal[6].Term = 6, 6 }},
+		{"I13", "time goes back", func(h *History) { h.Journal[6].At = 5 }},
+		{"I13", "an old disk that nobody notices", func(h *History) { rows(h).Incidents = nil }},
+		{"I14", "a node that differs", func(h *History) { h.Nodes[2].Digest[0]++ }},
+		{"I14", "all nodes are the same and wrong", func(h *History) {
+			for i := range h.Nodes {
+				h.Nodes[i].Digest[0]++
+			}
+		}},
+		{"I14", "a history that differs", func(h *History) { h.Nodes[1].Rows[0]++ }},
+		{"I14", "a node that is behind", func(h *History) { h.Nodes[1].Entry-- }},
+		{"I16", "late", func(h *History) { h.Tries.Late = []string{"x"} }},
+		{"I16", "refused", func(h *History) { h.Tries.Refused = []string{"x"} }},
+		{"I17", "no rest", func(h *History) { h.Settled.Took = time.Minute }},
+		{"I17", "a till says otherwise", func(h *History) { h.Differs = []string{"x"} }},
+		{"I19", "no fate", func(h *History) { rows(h).Fates = rows(h).Fates[1:] }},
+		{"I19", "another fate", func(h *History) { rows(h).Fates[1].Fate = books.FateRepeat }},
+		{"I19", "a fate of nothing", func(h *History) { rows(h).Fates[2].Seq = 99 }},
+		{"I19", "an incident", func(h *History) { rows(h).Incidents = append(rows(h).Incidents, Incident{2, "x"}) }},
+		{"I20", "a record of another store", func(h *History) { h.Journal[6].Packs[0].Store = place("0003", "01").Store }},
+		{"I20", "sold elsewhere", func(h *History) { h.Sent[0].At = place("0002", "02") }},
+	} {
+		t.Run(c.law+" "+c.what, func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t)
+			c.spoil(&h)
+			found := Check(h)
+			if !slices.ContainsFunc(found, func(v Violation) bool { return v.Law == c.law }) {
+				t.Errorf("found %v, want a violation of %s", found, c.law)
+			}
+		})
+	}
+}
+
+// A receipt whose last copy was taken away may be gone, and no other.
+func TestExcused(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	gone, lost := record.NewRID(time.Now()), record.NewRID(time.Now())
+	h.Sent = append(h.Sent, Sale{RID: gone, Answered: time.Now()}, Sale{RID: lost, Answered: time.Now()}, Sale{RID: record.NewRID(time.Now())})
+	h.Excused = map[record.RID]string{gone: "its disk was taken"}
+	found := Check(h)
+	if len(found) != 1 || found[0].Law != "I1" || !strings.Contains(found[0].Text, lost.String()) {
+		t.Errorf("found %v, want that %s is lost", found, lost)
+	}
+}
+
+// Many violations of one law are counted, not all named.
+func TestFindingsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	for range 100 {
+		h.Sent = append(h.Sent, Sale{RID: record.NewRID(time.Now()), Answered: time.Now()})
+	}
+	found := NoLoss(h)
+	if len(found) != maxSaid+1 || found[maxSaid].Text != "and 90 more" {
+		t.Errorf("%d violations, the last is %v", len(found), found[len(found)-1])
+	}
+}

@@ -1,0 +1,159 @@
+package soak
+
+import (
+	"fmt"
+
+	"tillstream/central/books"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+)
+
+// model folds the journal as the books should, by code of its own that keeps everything: each record's
+// hash, each rid for ever. (The books forget rids after 45 days; a history is shorter.) Nothing of what
+// the nodes say is in it.
+type model struct {
+	chains   map[record.ChainID]*modelChain
+	posted   map[record.RID]bool
+	taken    []taken // records that extended their chain, in the journal's order
+	accounts map[record.AccountID]*modelAccount
+	totals   books.Totals // Incidents are only those of old disks
+	oldDisks []uint64     // entries whose start record found less than was held
+	forks    []string
+	foreign  []string // records that are not their sender's
+	gaps     int      // runs that did not follow what was held
+	again    int      // records that were held
+}
+
+type modelChain struct {
+	of     Place
+	hashes []record.Hash // of seq 1, 2, …
+}
+
+type modelAccount struct{ balance, debt int64 }
+
+// taken is a record that extended its chain.
+type taken struct {
+	head  record.Header
+	of    Place
+	entry uint64
+	at    int64
+	fate  books.Fate
+	start []byte // the body of a start record
+	lines books.Posting
+}
+
+func newModel(journal []Entry) *model {
+	m := &model{
+		chains: map[record.ChainID]*modelChain{}, posted: map[record.RID]bool{},
+		accounts: map[record.AccountID]*modelAccount{},
+	}
+	for i := range journal {
+		for _, p := range journal[i].Packs {
+			for _, run := range p.Runs {
+				m.run(&journal[i], p.Store, run)
+			}
+		}
+	}
+	return m
+}
+
+func (m *model) run(e *Entry, store subjects.StoreID, run []record.Receipt) {
+	if len(run) == 0 {
+		return
+	}
+	c := m.chains[run[0].Chain]
+	if c == nil {
+		if run[0].Seq != 1 {
+			m.gaps++
+			return
+		}
+		if c = m.begin(e, store, &run[0]); c == nil {
+			return
+		}
+		run = run[1:]
+	}
+	if c.of.Store != store {
+		m.foreign = append(m.foreign, fmt.Sprintf("entry %d: store %s sent records of chain %s, which is of till %s", e.Number, store, run[0].Chain, c.of))
+		return
+	}
+	for i := range run {
+		h := &run[i].Header
+		held := uint64(len(c.hashes))
+		switch {
+		case h.Seq > held+1:
+			m.gaps++
+			return
+		case h.Seq <= held:
+			m.again++
+			if h.Hash() != c.hashes[h.Seq-1] {
+				m.forks = append(m.forks, fmt.Sprintf("entry %d: another record for seq %d of chain %s of till %s", e.Number, h.Seq, h.Chain, c.of))
+				return
+			}
+		case h.Prev != c.hashes[held-1]:
+			m.forks = append(m.forks, fmt.Sprintf("entry %d: seq %d of chain %s of till %s does not follow seq %d", e.Number, h.Seq, h.Chain, c.of, held))
+			return
+		default:
+			c.hashes = append(c.hashes, h.Hash())
+			m.take(e, c.of, h)
+		}
+	}
+}
+
+func (m *model) begin(e *Entry, store subjects.StoreID, r *record.Receipt) *modelChain {
+	start, err := record.ReadStart(r.Data)
+	if err != nil || start.Store != store {
+		m.foreign = append(m.foreign, fmt.Sprintf("entry %d: store %s began chain %s of store %s: %v", e.Number, store, r.Chain, start.Store, err))
+		return nil
+	}
+	if found := m.chains[start.Found.Chain]; found != nil && uint64(len(found.hashes)) > start.Found.Seq {
+		m.oldDisks = append(m.oldDisks, e.Number)
+	}
+	c := &modelChain{of: Place{start.Store, start.Till}, hashes: []record.Hash{r.Header.Hash()}}
+	m.chains[r.Chain] = c
+	m.taken = append(m.taken, taken{head: r.Header, of: c.of, entry: e.Number, at: e.At, fate: books.FateStart, start: r.Data})
+	return c
+}
+
+func (m *model) take(e *Entry, of Place, h *record.Header) {
+	t := taken{head: *h, of: of, entry: e.Number, at: e.At, fate: books.FatePosted}
+	if m.posted[h.RID] {
+		t.fate = books.FateRepeat
+		m.totals.Repeats++
+		m.taken = append(m.taken, t)
+		return
+	}
+	m.posted[h.RID] = true
+	m.totals.Posted++
+	if h.Account.IsZero() {
+		m.totals.Anonymous++
+	} else {
+		m.totals.Transactions++
+		t.lines = m.post(h)
+	}
+	m.taken = append(m.taken, t)
+}
+
+// post moves points: earnings repay debt first, a return takes what there is and leaves the rest as debt.
+func (m *model) post(h *record.Header) (p books.Posting) {
+	a := m.accounts[h.Account]
+	if a == nil {
+		a = &modelAccount{}
+		m.accounts[h.Account] = a
+	}
+	if h.Kind == record.KindSale {
+		p.Debt = min(a.debt, h.Points)
+		p.Shopper = h.Points - p.Debt
+		p.Issued = -h.Points
+	} else {
+		p.Shopper = -min(a.balance, h.Points)
+		p.Debt = -(h.Points + p.Shopper)
+		p.Returned = h.Points
+	}
+	a.balance += p.Shopper
+	a.debt -= p.Debt
+	m.totals.Shopper += p.Shopper
+	m.totals.Debt += p.Debt
+	m.totals.Issued += p.Issued
+	m.totals.Returned += p.Returned
+	return p
+}

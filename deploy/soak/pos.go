@@ -1,0 +1,224 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"tillstream/deploy/sales"
+	"tillstream/kv/record"
+)
+
+const (
+	callers    = 3                     // sales that a till may have under way
+	deadline   = 5 * time.Second       // of one post
+	tryAgain   = 50 * time.Millisecond // after one that was not answered
+	atATime    = 1000                  // receipts that are generated together
+	lookWithin = 10 * time.Second      // of a look-up, all in all
+)
+
+// place is where the till is.
+func (n *node) place() Place { return Place{n.store, n.till} }
+
+// drive sells at a till until ctx ends: a receipt every so often, as long as a caller is free. When ctx has
+// ended, those under way are posted until the till answers for them or last ends.
+func (w *world) drive(ctx, last context.Context, n *node, every time.Duration) {
+	next := make(chan *sales.Receipt)
+	for range callers {
+		w.wg.Go(func() {
+			for r := range next {
+				w.sell(last, n, r)
+			}
+		})
+	}
+	w.wg.Go(func() {
+		defer close(next)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		index := uint64(n.target.store*1000 + n.target.till)
+		for batch := uint64(0); ; batch++ {
+			receipts := sales.Generate(atATime, w.cfg.Seed<<32^index<<16^batch, time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+			for i := range receipts {
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+					return
+				}
+				select {
+				case next <- &receipts[i]:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	})
+}
+
+// sell posts a receipt for the first time.
+func (w *world) sell(ctx context.Context, n *node, r *sales.Receipt) {
+	x := &sale{customer: r.Customer, path: "/v1/receipts", body: r.Body(n.store.String(), n.till.String(), r.Customer)}
+	x.Sale = Sale{RID: r.RID, Kind: record.KindSale, Body: record.Hash(sha256.Sum256(x.body)), At: n.place()}
+	if r.Return {
+		x.Kind, x.path = record.KindReturn, "/v1/returns"
+	}
+	if r.Customer != "" {
+		x.Account, x.Points = w.cards.Account(r.Customer), pointsOf(r)
+	}
+	w.sent.send(x)
+	w.post(ctx, n, x, x.body)
+}
+
+// resell posts again what a till has answered last: its POS has a journal of its own, and is told that the
+// till lost its disk. What the till, its store or the centre have from before is not posted twice.
+func (w *world) resell(ctx context.Context, n *node, most int) {
+	again := w.sent.lately(n.place(), most)
+	w.resold.Add(int64(len(again)))
+	w.wg.Go(func() {
+		for _, x := range again {
+			w.post(ctx, n, x.sale, x.bytes)
+			w.resold.Add(-1)
+		}
+	})
+}
+
+// post posts a receipt until its till has answered for it: always the same bytes under the same rid.
+func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
+	for wait := patience(x.RID); ; wait = deadline {
+		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
+		status, answer, err := n.post(ctx, wait, x.path, x.RID, body)
+		took := time.Since(began)
+		owed := calm%2 == 1 && n.calm.Load() == calm && wait == deadline
+		if n.disk.Load() != disk {
+			disk = -1
+		}
+		w.counts.try(owed, took, err == nil)
+		switch {
+		case err == nil && (status == http.StatusCreated || status == http.StatusOK):
+			w.sent.answered(x, began, time.Now(), disk)
+			w.counts.answer(status == http.StatusOK)
+			if got := answer.points(x.Kind); x.customer != "" && got != x.Points {
+				w.counts.refuse(fmt.Sprintf("till %s says that receipt %s moves %d points, want %d", x.At, x.RID, got, x.Points))
+			}
+			return
+		case err == nil && status < http.StatusInternalServerError:
+			w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
+			return
+		case err == nil && owed:
+			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
+		case err != nil && owed && ctx.Err() == nil:
+			w.counts.late(fmt.Sprintf("till %s, up and left alone, to receipt %s at %s: %v", x.At, x.RID, began.Format("15:04:05.000"), err))
+		}
+		if !sleep(ctx, tryAgain) {
+			return
+		}
+	}
+}
+
+// patience is how long a POS waits for the first answer: one in thirty hangs up at once, when the receipt
+// may be kept already or not, and asks again.
+func patience(rid record.RID) time.Duration {
+	if n := rid[15]; n%32 == 0 {
+		return time.Duration(1+n/32) * time.Millisecond
+	}
+	return deadline
+}
+
+// pointsOf counts what a receipt gives or takes.
+func pointsOf(r *sales.Receipt) int64 {
+	c := sales.CountPoints([]sales.Receipt{*r})
+	if r.Return {
+		return c.Returned
+	}
+	return c.Issued
+}
+
+// answer is what a till says of a receipt, or of what is wrong with it.
+type answer struct {
+	Points struct {
+		Earned    *int64 `json:"earned"`
+		TakenBack *int64 `json:"taken_back"`
+	} `json:"points"`
+	Detail string `json:"detail"`
+}
+
+func (a *answer) points(k record.Kind) int64 {
+	p := a.Points.Earned
+	if k == record.KindReturn {
+		p = a.Points.TakenBack
+	}
+	if p == nil {
+		return -1
+	}
+	return *p
+}
+
+// post gives a receipt to a till, once, and waits so long.
+func (n *node) post(ctx context.Context, wait time.Duration, path string, rid record.RID, body []byte) (int, *answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, fmt.Errorf("post receipt %s: %w", rid, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", rid.String())
+	a := &answer{}
+	status, err := n.put(req, a)
+	return status, a, err
+}
+
+// put sends a question and reads its answer.
+func (n *node) put(req *http.Request, answer any) (int, error) {
+	res, err := n.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end or given up
+	b, err := io.ReadAll(res.Body)
+	if err == nil {
+		err = json.Unmarshal(b, answer)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the answer of %s: %w", n.target, err)
+	}
+	return res.StatusCode, nil
+}
+
+// shopper is what a till says of a card.
+type shopper struct {
+	Known  bool `json:"known"`
+	Points struct {
+		Available *int64 `json:"available"`
+		Pending   *int64 `json:"pending"`
+		Debt      *int64 `json:"debt"`
+	} `json:"points"`
+	Source string `json:"source"`
+}
+
+// lookUp asks a till or a store for a card.
+func (n *node) lookUp(ctx context.Context, card string) (s shopper, err error) {
+	body, err := json.Marshal(map[string]any{"identifier": map[string]string{"kind": "card", "value": card}, "wait_ms": 2000})
+	if err != nil {
+		return s, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/v1/lookups", bytes.NewReader(body))
+	if err != nil {
+		return s, fmt.Errorf("look up at %s: %w", n.target, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	status, err := n.put(req, &s)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err != nil {
+		return s, fmt.Errorf("look up at %s: %w", n.target, err)
+	}
+	return s, nil
+}

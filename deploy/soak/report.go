@@ -1,0 +1,57 @@
+package soak
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report prints what there was.
+func (w *world) report(h History) {
+	out := func(format string, args ...any) { fmt.Fprintf(w.cfg.Out, format+"\n", args...) }
+	c := w.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, answered := w.sent.totals()
+	out("")
+	out("receipts   %d sent, %d answered in %d posts, %d of them as had before", all, answered, c.tries, c.repeated)
+	out("answers    %d posts at tills that were up and left alone: p50 %s, p99 %s, p99.9 %s, slowest %s; %d late, %d refused",
+		c.tries16.Number, short(part(c.took, 500)), short(part(c.took, 990)), short(part(c.took, 999)), short(c.tries16.Slowest),
+		len(c.tries16.Late), len(c.tries16.Refused))
+	total := 0
+	var lines []string
+	for _, f := range slices.Sorted(maps.Keys(c.faults)) {
+		total += c.faults[f]
+		lines = append(lines, fmt.Sprintf("%d %s", c.faults[f], f))
+	}
+	out("faults     %d: %s", total, strings.Join(lines, "; "))
+	for _, t := range []tier{atCentre, atStore, atTill} {
+		s := c.starts[t]
+		out("starts     %d of %ss, to the first answer: p50 %s, p99 %s, slowest %s", len(s), target{tier: t}.kind(),
+			short(part(s, 500)), short(part(s, 990)), short(part(s, 1000)))
+	}
+	out("rest       %d receipts were left to post when all was whole again, which took %s", h.Settled.Backlog, short(h.Settled.Took))
+	posted := h.posted()
+	lost := 0
+	for i := range h.Sent {
+		if s := &h.Sent[i]; !s.Answered.IsZero() && h.Excused[s.RID] != "" && posted[s.RID] == 0 {
+			lost++
+		}
+	}
+	out("disks      %d answered receipts had their last copy on a disk that was taken away; %d of them are lost", len(h.Excused), lost)
+	out("           (allowed to be lost is only what lay on the old disk, not in the image that took its place,")
+	out("           on no other disk of the store, and beyond every mark of what the centre has posted)")
+	out("%s", strings.Replace(Summary(h), "journal:", "journal   ", 1))
+}
+
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}

@@ -1,0 +1,150 @@
+package soak
+
+import (
+	"sync"
+	"time"
+
+	"tillstream/kv/record"
+)
+
+// sent is the POS terminals' own journal: what they sent, and what tills answered. It knows nothing that
+// the system under test has said but that.
+type sent struct {
+	mu     sync.Mutex
+	byTill map[Place][]*sale // guarded by mu; in the order in which they were first sent
+	n      map[Place]int     // guarded by mu; how many of them are answered
+	late   map[Place][]*sale // guarded by mu; the last that were answered, with their bodies
+}
+
+// remembered is how many receipts a POS could send again.
+const remembered = 60
+
+// sale is a Sale under way.
+type sale struct {
+	Sale
+	asked    time.Time // when the post began that was answered last
+	customer string
+	path     string
+	body     []byte // until it is too old to be sent again
+	disk     int64  // of its till, when it answered last; -1: it was being replaced
+}
+
+func newSent() *sent {
+	return &sent{byTill: map[Place][]*sale{}, n: map[Place]int{}, late: map[Place][]*sale{}}
+}
+
+// send notes a receipt before it is sent for the first time.
+func (s *sent) send(x *sale) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byTill[x.At] = append(s.byTill[x.At], x)
+}
+
+// answered notes that a till has it, for the first time or once more.
+func (s *sent) answered(x *sale, asked, at time.Time, disk int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.Answered.IsZero() {
+		s.n[x.At]++
+		s.late[x.At] = append(s.late[x.At], x)
+		if late := s.late[x.At]; len(late) > remembered {
+			late[0].body = nil
+			s.late[x.At] = late[1:]
+		}
+	}
+	x.asked, x.Answered, x.disk = asked, at, disk
+}
+
+// resale is a receipt that is sent again.
+type resale struct {
+	*sale
+	bytes []byte // its body
+}
+
+// lately gives the last receipts that a till has answered, at most so many.
+func (s *sent) lately(p Place, most int) (out []resale) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	late := s.late[p]
+	for _, x := range late[max(0, len(late)-most):] {
+		out = append(out, resale{x, x.body})
+	}
+	return out
+}
+
+// answeredAt is how many receipts a till has answered, or all tills of a store if no till is named.
+func (s *sent) answeredAt(at Place) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, k := range s.n {
+		if p == at || at.Till.IsZero() && p.Store == at.Store {
+			n += k
+		}
+	}
+	return n
+}
+
+// answeredOn gives what a till has answered.
+func (s *sent) answeredOn(p Place) []sale {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []sale
+	for _, x := range s.byTill[p] {
+		if !x.Answered.IsZero() {
+			out = append(out, *x)
+		}
+	}
+	return out
+}
+
+// totals is how many receipts were sent, and how many of them are answered.
+func (s *sent) totals() (all, answered int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, list := range s.byTill {
+		all += len(list)
+		answered += s.n[p]
+	}
+	return all, answered
+}
+
+// asked gives when the posts began that were answered last.
+func (s *sent) asked() map[record.RID]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[record.RID]time.Time{}
+	for _, list := range s.byTill {
+		for _, x := range list {
+			out[x.RID] = x.asked
+		}
+	}
+	return out
+}
+
+// sales gives all.
+func (s *sent) sales() []Sale {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Sale
+	for _, list := range s.byTill {
+		for _, x := range list {
+			out = append(out, x.Sale)
+		}
+	}
+	return out
+}
+
+// customers gives who has shopped and been answered, and their accounts.
+func (s *sent) customers() map[string]record.AccountID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]record.AccountID{}
+	for _, list := range s.byTill {
+		for _, x := range list {
+			if x.customer != "" && !x.Answered.IsZero() {
+				out[x.customer] = x.Account
+			}
+		}
+	}
+	return out
+}

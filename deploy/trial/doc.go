@@ -1,0 +1,2 @@
+// Package trial owns nothing yet.
+package trial
