@@ -4,13 +4,13 @@
 export GOFLAGS := -mod=readonly
 
 # Packages that would take minutes under the race detector: real files through the whole chain.
-UNRACED := ^tillstream(/deploy/demo)?$$
+UNRACED := ^tillstream(/deploy/(demo|trial))?$$
 
 FUZZTIME ?= 20s
 MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench generate fuzz golden soak
+.PHONY: help run test build bench generate fuzz golden soak power
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,9 @@ fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies 
 
 soak: build ## the chain as processes under a script of faults for MINUTES=2; SEED=n plays one again
 	./bin/tillstream soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+power: ## cut the power 50 times, at random moments of till, store and centre (as root)
+	go test -count=1 -v -run PowerCut ./deploy/trial -images 50
 
 golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -230,6 +231,65 @@ func TestHistoryKeepsWhatCouldNotBeWritten(t *testing.T) {
 	keys, upTo, _, err := r.Feed(shop, 0, 10)
 	if err != nil || len(keys) != 1 || keys[0].Entry != 3 || upTo != 3 {
 		t.Fatalf("feed %+v up to %d, want one item, of entry 3: %v", keys, upTo, err)
+	}
+}
+
+// The same when the fold went on while the flush failed: the item's row is where it was on disk.
+func TestHistoryPutsBackUnderWhatCameMeanwhile(t *testing.T) {
+	h, err := openHistory(filepath.Join(t.TempDir(), "history.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = h.close() }() // nothing more is written
+	add := func(n, was uint64) {
+		h.add(t.Context(), &fold.Entry{Number: n}, &fold.Effects{
+			Rows:    []fold.Row{{Table: 1, Key: []byte{byte(n)}}},
+			Changes: []fold.Change{{Store: shop, Kind: record.ItemShopper, Key: keyOf("same"), Was: was, Now: n}},
+		})
+	}
+	add(1, 0)
+	if _, err := h.flush(); err != nil {
+		t.Fatal(err)
+	}
+	add(2, 1)
+	rows, moves := h.rows, h.moves
+	h.rows, h.moves = nil, map[feedKey]move{}
+	add(3, 2)
+	h.putBack(rows, moves)
+	if _, err := h.flush(); err != nil {
+		t.Fatal(err)
+	}
+	r := &Replica{history: h}
+	keys, _, _, err := r.Feed(shop, 0, 10)
+	if err != nil || len(keys) != 1 || keys[0].Entry != 3 {
+		t.Fatalf("feed %+v, want one item, of entry 3: %v", keys, err)
+	}
+	var got []byte
+	if err := r.Rows(1, nil, func(k, _ []byte) bool { got = append(got, k...); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []byte{1, 2, 3}; !slices.Equal(got, want) {
+		t.Fatalf("rows %v, want %v", got, want)
+	}
+}
+
+// Between applying an entry and handing over its rows there is no good moment for a snapshot.
+func TestNoSnapshotOfAnEntryWithoutItsRows(t *testing.T) {
+	c := newChain(t, single)
+	m := c.nodes[0]
+	m.open()
+	e := m.next([]fold.Proposal{{Head: []byte("one")}})
+	var fx fold.Effects
+	m.advance(e, &fx)
+	if done, err := m.save(); done || err != nil {
+		t.Fatalf("saved: %v, %v", done, err)
+	}
+	if _, err := os.Stat(m.snapshotPath()); err == nil {
+		t.Fatal("a snapshot says that it holds an entry whose rows history has not")
+	}
+	m.history.add(t.Context(), e, &fx)
+	if done, err := m.save(); !done || err != nil {
+		t.Fatalf("saved: %v, %v", done, err)
 	}
 }
 

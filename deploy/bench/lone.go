@@ -32,7 +32,7 @@ func (b *bench) lone(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	answered, posted, err := loneRounds(ctx, f, deck, b.size(1000, 150))
+	answered, posted, err := loneRounds(ctx, f, deck, b.size(1000, 50))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}

@@ -79,11 +79,12 @@ func (b *bench) reopen(ctx context.Context, n int) (out reopened, err error) {
 	runtime.GC() // what writing left behind
 	before := heap()
 	again := books.New()
-	began := time.Now()
+	began, used := time.Now(), cpuTime()
 	if err := restore(path, again); err != nil {
 		return out, err
 	}
 	out.took = time.Since(began)
+	b.note("%d accounts: %.1f s of CPU, the garbage collector's among it", n, (cpuTime() - used).Seconds())
 	runtime.GC()
 	out.memory = float64(heap()-before) / float64(n)
 	if again.Digest() != digest || again.Accounts() != n {

@@ -142,7 +142,7 @@ func (t *bareTill) measure(ctx context.Context, b *bench, deck *deck) ([]Result,
 // rounds compares at so many callers. Each caller of the baseline has a transaction of its own; how a
 // commit under way compares with a lone transaction is a row of its own.
 func (t *bareTill) rounds(ctx context.Context, b *bench, deck *deck, callers int) ([]Result, error) {
-	n := b.size(500, 100) * callers
+	n := b.size(500, 50) * callers
 	var rates []float64
 	var lone pairs
 	ours := func(ctx context.Context) (float64, error) {

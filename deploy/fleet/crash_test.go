@@ -120,7 +120,7 @@ func TestWriterKilledAgainAndAgain(t *testing.T) {
 func folded(t *testing.T, c, as *fleet.Centre) {
 	t.Helper()
 	entry := as.Node().Replica().Status().Entry
-	if err := c.Node().Replica().Read(within(t, time.Minute), entry, func(uint64) {}); err != nil {
+	if err := c.Node().Replica().Read(within(t, patience), entry, func(uint64) {}); err != nil {
 		t.Fatal(err)
 	}
 }

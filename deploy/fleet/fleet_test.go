@@ -15,6 +15,9 @@ import (
 // that are synced, and a fleet that starves shows nothing about tills.
 var fleets = make(chan struct{}, 2)
 
+// patience bounds every wait: only a chain that is broken, or a machine that is not there, needs it.
+const patience = 2 * time.Minute
+
 // begin makes a test one of those that run at once.
 func begin(t *testing.T) {
 	t.Helper()
@@ -45,7 +48,7 @@ func start(t *testing.T, cfg fleet.Config) *fleet.Fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Ready(within(t, time.Minute)); err != nil {
+	if err := f.Ready(within(t, patience)); err != nil {
 		stop(t, f)
 		t.Fatal(err)
 	}
@@ -71,7 +74,7 @@ func await(t *testing.T, what string, done func() error) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for err := done(); err != nil; err = done() {
 		select {
@@ -94,10 +97,10 @@ func must(t *testing.T, err error) {
 // and every customer's, to an independent count of what was sold.
 func settle(t *testing.T, f *fleet.Fleet, sold []sales.Receipt) {
 	t.Helper()
-	if err := f.Settle(within(t, time.Minute)); err != nil {
+	if err := f.Settle(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	v, err := f.CheckBooks(within(t, time.Minute))
+	v, err := f.CheckBooks(within(t, patience))
 	if err != nil {
 		t.Fatal(err)
 	}

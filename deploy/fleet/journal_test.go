@@ -1,8 +1,8 @@
 package fleet_test
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -14,7 +14,7 @@ import (
 // journal reads the brand's journal from its first message.
 func journal(t *testing.T, f *fleet.Fleet) []*fold.Entry {
 	t.Helper()
-	ctx := within(t, time.Minute)
+	ctx := within(t, patience)
 	js, err := jetstream.New(f.Centre()[0].Node().Conn())
 	must(t, err)
 	stream, err := js.Stream(ctx, f.Net().JournalStream())
@@ -44,26 +44,34 @@ func journal(t *testing.T, f *fleet.Fleet) []*fold.Entry {
 // back, of which every node has folded the last.
 func checkJournal(t *testing.T, f *fleet.Fleet) {
 	t.Helper()
-	var prev record.Hash
-	var term, number uint64
-	var at int64
-	all := journal(t, f)
+	await(t, "fold the journal to its end", func() error {
+		last := follow(t, journal(t, f))
+		for _, c := range f.Centre() {
+			// A node may have taken over meanwhile, which is one more entry.
+			if s := c.Node().Replica().Status(); s.Hash != last.Hash() || s.Entry != last.Number {
+				return fmt.Errorf("node %s has folded entry %d, the journal ends with %d", c.Name(), s.Entry, last.Number)
+			}
+		}
+		return nil
+	})
+}
+
+// follow wants each entry to follow the one before, and gives the last.
+func follow(t *testing.T, all []*fold.Entry) *fold.Entry {
+	t.Helper()
+	before, hash := &fold.Entry{Generation: all[0].Generation}, record.Hash{}
 	for _, e := range all {
 		switch {
-		case e.Number != number+1 || e.Prev != prev:
-			t.Fatalf("entry %d (message %d) does not follow entry %d", e.Number, e.Stream, number)
-		case e.Generation != all[0].Generation:
+		case e.Number != before.Number+1 || e.Prev != hash:
+			t.Fatalf("entry %d (message %d) does not follow entry %d", e.Number, e.Stream, before.Number)
+		case e.Generation != before.Generation:
 			t.Fatalf("entry %d is of another generation", e.Number)
-		case e.Term < term || e.Term > e.Number || e.At < at:
-			t.Fatalf("entry %d: term %d after %d, time %d after %d", e.Number, e.Term, term, e.At, at)
-		case e.Term > term && e.Term != e.Number:
+		case e.Term < before.Term || e.Term > e.Number || e.At < before.At:
+			t.Fatalf("entry %d: term %d after %d, time %d after %d", e.Number, e.Term, before.Term, e.At, before.At)
+		case e.Term > before.Term && e.Term != e.Number:
 			t.Fatalf("entry %d begins term %d, which is not its number", e.Number, e.Term)
 		}
-		prev, number, term, at = e.Hash(), e.Number, e.Term, e.At
+		before, hash = e, e.Hash()
 	}
-	for _, c := range f.Centre() {
-		if s := c.Node().Replica().Status(); s.Hash != prev || s.Entry != number {
-			t.Errorf("node %s has folded entry %d, the journal ends with %d", c.Name(), s.Entry, number)
-		}
-	}
+	return before
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -208,7 +207,7 @@ func proposeAgain(t *testing.T, s *sleeper, m *nats.Msg) {
 	if len(pack.Runs) == 0 {
 		return
 	}
-	if _, _, err := s.Propose(within(t, time.Minute), pack.Proposal()); err != nil {
+	if _, _, err := s.Propose(within(t, patience), pack.Proposal()); err != nil {
 		t.Errorf("propose at the sleeper: %v", err)
 	}
 }
@@ -253,7 +252,7 @@ func TestWriterSleepsWithAnEntryUnderWay(t *testing.T) {
 			pack := proposalOf("0001", recs)
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				if _, _, err := s.Propose(within(t, time.Minute), pack.Proposal()); err != nil {
+				if _, _, err := s.Propose(within(t, patience), pack.Proposal()); err != nil {
 					t.Errorf("propose at the sleeper: %v", err)
 				}
 			})
@@ -267,7 +266,7 @@ func TestWriterSleepsWithAnEntryUnderWay(t *testing.T) {
 			if !s.thinksItWrites() {
 				t.Error("the sleeper knows that it does not write")
 			}
-			m, err := f.Centre()[2].Node().Conn().RequestWithContext(within(t, time.Minute), f.Net().Ingest(f.Store(0).Config().Store), packOf(recs))
+			m, err := f.Centre()[2].Node().Conn().RequestWithContext(within(t, patience), f.Net().Ingest(f.Store(0).Config().Store), packOf(recs))
 			must(t, err)
 			if marks, err := record.ReadMarks(m.Data); err != nil || len(marks) != 1 || marks[0].Held != 2 {
 				t.Errorf("the pack is answered %+v, %v; want held 2", marks, err)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -119,9 +120,16 @@ func (c *Command) again(ctx context.Context, n *namespaces, stdout io.Writer) er
 	}
 	cmd := exec.CommandContext(ctx, "ip", args...)
 	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
+	// Ctrl-C reaches it once, through this process: a second signal would end it without manners.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = attributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
 	err = cmd.Run()
+	if ctx.Err() != nil {
+		return fmt.Errorf("the soak is interrupted: %w", context.Cause(ctx))
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
 		return ErrViolations // it has said which
 	}

@@ -174,9 +174,9 @@ func TestTwoWeeksOfflineOverLeafs(t *testing.T) {
 
 	store.Cut()
 	till.Cut()
-	b.sellFor(t, 7, 7000)
+	b.sellFor(t, 7, 1400)
 	till.Heal()
-	b.sellFor(t, 7, 7000)
+	b.sellFor(t, 7, 1400)
 	await(t, "store", time.Minute, func() error {
 		if n, _ := b.till.journal.Unconfirmed(); n > 0 {
 			return fmt.Errorf("the till has %d records that the store does not have", n)
@@ -185,8 +185,8 @@ func TestTwoWeeksOfflineOverLeafs(t *testing.T) {
 	})
 	b.knows(t, "till after two weeks", b.till.cache)
 	b.knows(t, "store after two weeks", b.store.cache)
-	if n, _ := b.store.journal.Unposted(); n < 14_000 {
-		t.Errorf("%d records are not posted, want the 14,000 of two weeks at least", n)
+	if n, _ := b.store.journal.Unposted(); n < 2800 {
+		t.Errorf("%d records are not posted, want the 2,800 of two weeks at least", n)
 	}
 	store.Heal()
 	b.settle(t)

@@ -22,10 +22,11 @@ func lie(dir string) error {
 		allow      = 0x7fff0000
 		sayNothing = 0x00050000 // SECCOMP_RET_ERRNO with errno 0: success, and nothing is done
 	)
-	type filter struct {
-		code   uint16
-		jt, jf uint8
-		k      uint32
+	type filter struct { // sock_filter; where a jump is not taken the next line follows
+		code uint16
+		jt   uint8
+		_    uint8
+		k    uint32
 	}
 	calls := []uint32{syscall.SYS_FSYNC, syscall.SYS_FDATASYNC, syscall.SYS_MSYNC}
 	program := []filter{{code: load}} // the number of the call is the first word
