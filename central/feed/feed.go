@@ -143,7 +143,7 @@ func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.P
 		Cursor: record.Cursor{Generation: generation, Entry: upTo},
 		Items:  make([]record.Item, 0, len(keys)),
 	}
-	// History may be ahead of the state after a start. The pulls of all stores wait behind this one.
+	// History may be ahead of the state after a start. A pull that waits takes another store's place.
 	ctx, cancel := context.WithTimeout(ctx, stateWait)
 	defer cancel()
 	err = s.cfg.Replica.Read(ctx, upTo, func(uint64) {

@@ -18,7 +18,7 @@ func (r *Replica) beat(ctx context.Context) error {
 	net := r.cfg.Net
 	sub, err := r.cfg.Beats.Subscribe(net.AnyHeartbeat(), func(m *nats.Msg) {
 		if b, err := readBeat(m.Data); err == nil && b.node != r.cfg.Node {
-			r.peers.hear(b, r.now())
+			r.peers.hear(b, time.Now())
 		}
 	})
 	if err != nil {
@@ -201,26 +201,37 @@ func (p *peers) alone(now time.Time) bool {
 	return len(p.heard) >= 2
 }
 
-// drift gives how far this node's clock is from the median of the nodes heard lately, itself among
-// them. Fewer than three nodes have no majority on what the time is: then it is zero.
-func (p *peers) drift() time.Duration {
+// clocks gives how far the clocks of the nodes heard lately are ahead of one that says wall now. What has
+// passed since a node was heard is measured by the clock that never leaps: so a leap of wall shows at once,
+// and not when the others are heard again.
+func (p *peers) clocks(wall, now time.Time) (ahead []int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	offsets := []int64{0}
-	var newest time.Time
 	for _, h := range p.heard {
-		if h.at.After(newest) {
-			newest = h.at
+		if since := now.Sub(h.at); since < 10*silence {
+			ahead = append(ahead, h.clock+since.Milliseconds()-wall.UnixMilli())
 		}
 	}
-	for _, h := range p.heard {
-		if newest.Sub(h.at) < 10*silence {
-			offsets = append(offsets, h.clock-h.at.UnixMilli())
-		}
-	}
+	return ahead
+}
+
+// drift gives how far a clock that says wall now is from the median of the nodes heard lately and itself.
+// Fewer than three nodes have no majority on what the time is: then it is zero.
+func (p *peers) drift(wall, now time.Time) time.Duration {
+	offsets := append(p.clocks(wall, now), 0)
 	if len(offsets) < 3 {
 		return 0
 	}
 	slices.Sort(offsets)
 	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs()
+}
+
+// tick gives the time that enters the state, in Unix milliseconds: this node's, and of two that may not
+// agree the lower. Time that stands still can be made up for, time that ran ahead cannot.
+func (p *peers) tick(wall, now time.Time) int64 {
+	t := wall.UnixMilli()
+	if ahead := p.clocks(wall, now); len(ahead) == 1 {
+		t += min(ahead[0], 0)
+	}
+	return t
 }

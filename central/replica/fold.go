@@ -130,7 +130,8 @@ func (r *Replica) fold(ctx context.Context) error {
 
 // propose writes p, and what else waits, if this node is the writer.
 func (r *Replica) propose(ctx context.Context, p *waiting) {
-	if !r.writing {
+	// The clock is looked at for each entry: one that has leapt would take the journal's time with it.
+	if !r.writing || r.clockIsOff() {
 		p.refuse(ErrNotWriter)
 		return
 	}
@@ -157,7 +158,7 @@ func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
 	}
 	if e.Term != r.tip.term {
 		// Somebody has just become the writer, and may not have said so yet: do not snatch it away.
-		r.peers.hold(r.now().Add(silence))
+		r.peers.hold(time.Now().Add(silence))
 	}
 	var fx fold.Effects
 	r.advance(e, &fx)

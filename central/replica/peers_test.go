@@ -126,7 +126,7 @@ func TestDriftIsFromTheMedian(t *testing.T) {
 		for i, off := range d.peers {
 			p.hear(beatOf(i+1, 0, false, c.now.Add(off)), c.now)
 		}
-		if got := p.drift(); got != d.want {
+		if got := p.drift(c.now, c.now); got != d.want {
 			t.Errorf("others at %v: drift %v, want %v", d.peers, got, d.want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestDriftIsFromTheMedian(t *testing.T) {
 	p.hear(beatOf(1, 0, false, c.now.Add(-time.Hour)), c.now)
 	c.add(time.Minute)
 	p.hear(beatOf(2, 0, false, c.now.Add(-time.Hour)), c.now)
-	if got := p.drift(); got != 0 {
+	if got := p.drift(c.now, c.now); got != 0 {
 		t.Errorf("drift %v of two clocks", got)
 	}
 }

@@ -170,7 +170,7 @@ type Status struct {
 
 // Status tells how far this node has come and who writes.
 func (r *Replica) Status() Status {
-	writer, _, _ := r.peers.writer(r.now())
+	writer, _, _ := r.peers.writer(time.Now())
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return Status{

@@ -29,11 +29,8 @@ var errLost = errors.New("another node wrote the journal")
 
 // turn is called every beat: it tries to become the writer when the writer has been silent.
 func (r *Replica) turn(ctx context.Context) {
-	now := r.now()
-	if off := r.peers.drift(); off > clockMayDrift {
-		if r.writing {
-			r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
-		}
+	now := time.Now() // how long it was silent; r.now is for what is written
+	if r.clockIsOff() {
 		return
 	}
 	writer, term, alive := r.peers.writer(now)
@@ -51,6 +48,18 @@ func (r *Replica) turn(ctx context.Context) {
 		r.peers.hold(now.Add(time.Duration(rand.Int64N(int64(silence)))))
 		r.log.Debug("not the writer", "err", err)
 	}
+}
+
+// clockIsOff reports whether this node's clock is too far from the others', and then stands down.
+func (r *Replica) clockIsOff() bool {
+	off := r.peers.drift(r.now(), time.Now())
+	if off <= clockMayDrift {
+		return false
+	}
+	if r.writing {
+		r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
+	}
+	return true
 }
 
 // candidate appends the empty entry that makes this node the writer, if it has folded all there is.
@@ -82,7 +91,7 @@ func (r *Replica) candidate(ctx context.Context) error {
 func (r *Replica) next(ps []fold.Proposal) *fold.Entry {
 	return &fold.Entry{
 		Generation: r.tip.generation, Number: r.tip.number + 1, Term: r.tip.term,
-		Writer: r.self, At: max(r.now().UnixMilli(), r.tip.at), Prev: r.tip.hash, Proposals: ps,
+		Writer: r.self, At: max(r.peers.tick(r.now(), time.Now()), r.tip.at), Prev: r.tip.hash, Proposals: ps,
 	}
 }
 

@@ -56,13 +56,4 @@
 // the same balances. TestRIDOfAWrongClock: a rid is remembered by the time of its posting.
 // TestCentreNodeWithAWrongClock: a node that is off does not write while two others agree, and its time does
 // not get into the journal, whose times never go back.
-//
-// Known, and skipped until it is mended in central/replica:
-//
-//   - TestClockOfTheWriterLeaps. A writer whose clock leaps goes on for up to 100 ms: it compares clocks
-//     once a beat, with what it heard before the leap measured by the clock that leapt. What it writes until
-//     then is of the new time, which the journal then keeps; a year ahead, the books forget every rid, and a
-//     receipt that comes again is posted again.
-//   - TestCentreOfTwoWithAWrongClock. Two nodes have no majority, so the one that is ahead may write, and
-//     its time gets into the journal in the same way.
 package trial
