@@ -153,6 +153,9 @@ func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 	if i, ok := b.byChain[start.Found.Chain]; ok && b.chains[i].seq > start.Found.Seq {
 		s.incident(fmt.Sprintf("store %s till %s started from an old disk image or a copy: it found chain %s at %d, which is held up to %d",
 			start.Store, start.Till, start.Found.Chain, start.Found.Seq, b.chains[i].seq))
+	} else if other, ok := b.successor(store, start.Found.Chain); ok {
+		s.incident(fmt.Sprintf("store %s till %s started from an old disk image or a copy: it found chain %s, behind which chain %s was begun before",
+			start.Store, start.Till, start.Found.Chain, other))
 	}
 	i := uint32(len(b.chains))
 	c := chain{
@@ -165,6 +168,20 @@ func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 	b.digest.add(c.sum())
 	s.fx.Rows = append(s.fx.Rows, receiptRow(&r.Header, FateStart, s.e.Number))
 	return i, true
+}
+
+// successor gives the chain of a store that was begun behind another. A disk has one newest chain: two
+// that found the same one were begun on the disk and on its copy, or its image.
+func (b *Books) successor(store uint16, found record.ChainID) (record.ChainID, bool) {
+	if found.IsZero() {
+		return record.ChainID{}, false
+	}
+	for _, i := range b.byStore[store] {
+		if c := &b.chains[i]; c.found.Chain == found {
+			return c.id, true
+		}
+	}
+	return record.ChainID{}, false
 }
 
 // receipt posts one record that extends its chain, or notes that it is a repeat.

@@ -125,7 +125,7 @@ func (p *peers) setSelf(term uint64, writing bool) {
 func (p *peers) hear(b heartbeat, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.writing && b.term < p.in {
+	if b.writing && (b.term < p.in || p.writing && b.term <= p.term) {
 		b.writing = false
 	}
 	p.heard[b.node] = peer{b, now}

@@ -235,7 +235,7 @@ func (m *member) open() {
 	m.Replica, err = Open(Config{
 		Node: nodeID(m.i), Net: m.c.net, Machine: m.machine, Dir: m.dir, Conn: m.conn, Beats: m.beats,
 		Applied: m.applied, Now: m.now,
-		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ type Leaf struct {
 	said    *serverLog
 	log     *slog.Logger
 	pace    pace
+	life    int // of the remote: how often Run has made it anew; owned by Run
 }
 
 // Open starts the server: when it returns, the doors are bound and the upstream is being dialled. It

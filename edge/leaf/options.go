@@ -2,6 +2,7 @@ package leaf
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -96,6 +97,13 @@ func (l *Leaf) upward(o *server.Options, disabled bool) error {
 	urls, err := l.cfg.upstreams()
 	if err != nil || len(urls) == 0 {
 		return err
+	}
+	if l.life > 0 {
+		// The server tells remotes apart by their URLs. With a fragment, which it does not use, this is a
+		// remote that it has never seen: it drops the one before, and dials.
+		for _, u := range urls {
+			u.Fragment = strconv.Itoa(l.life)
+		}
 	}
 	mode := l.cfg.Compression
 	if mode == "" {

@@ -70,6 +70,9 @@ func (l *Leaf) Run(ctx context.Context) error {
 // enable turns the remote on or off, and reports whether that was done. The server refuses to turn it
 // on while an earlier dial is still under way; the next look tries again.
 func (l *Leaf) enable(on bool) bool {
+	if !on {
+		l.life++
+	}
 	o, err := l.options(l.bound, !on)
 	if err == nil {
 		err = l.server.ReloadOptions(o)
