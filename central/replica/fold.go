@@ -59,7 +59,7 @@ func (r *Replica) readOn(ctx context.Context) error {
 		return fmt.Errorf("read journal from %d: %w", next, err)
 	}
 	// Pulls are bounded by bytes: a message may be close to 1 MiB.
-	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(500*time.Millisecond))
+	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(time.Second))
 	if err != nil {
 		return fmt.Errorf("read journal from %d: %w", next, err)
 	}

@@ -83,6 +83,8 @@ type Replica struct {
 	writing bool
 	spilt   *waiting         // did not fit into the last entry
 	stream  jetstream.Stream // the journal's handle
+
+	lastWait time.Duration // for the stream leader, the next time
 }
 
 // tip is the last entry folded.

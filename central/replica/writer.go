@@ -19,8 +19,9 @@ import (
 const (
 	beatEvery     = 50 * time.Millisecond
 	silence       = 200 * time.Millisecond // of the writer, after which another node tries
-	publishWait   = 500 * time.Millisecond // for the stream's acknowledgement
-	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is
+	publishWait   = 500 * time.Millisecond // for the stream's acknowledgement; doubled up to waitMost
+	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is; the same
+	waitMost      = 2 * time.Second        // a busy centre must not be kept busy with what is asked again
 	clockMayDrift = 2 * time.Second        // from the median of the nodes' clocks
 )
 
@@ -153,9 +154,10 @@ func (r *Replica) settle(ctx context.Context, e *fold.Entry, batch []*waiting) {
 func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 	msg := &nats.Msg{Subject: r.cfg.Net.Journal(), Data: e.Encode()}
 	start := time.Now()
-	after := r.tip.stream
+	after, ackWait := r.tip.stream, publishWait
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		pctx, cancel := context.WithTimeout(ctx, publishWait)
+		pctx, cancel := context.WithTimeout(ctx, ackWait)
+		ackWait = min(2*ackWait, waitMost)
 		ack, err := r.js.PublishMsg(pctx, msg,
 			jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 		cancel()
@@ -206,8 +208,20 @@ func (r *Replica) fate(ctx context.Context, e *fold.Entry) (last tip, stored boo
 
 // last reads the last message of the journal at the stream leader; an empty journal is the zero tip.
 func (r *Replica) last(ctx context.Context) (tip, error) {
-	ctx, cancel := context.WithTimeout(ctx, tipWait)
+	wait := max(r.lastWait, tipWait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	t, err := r.readLast(ctx)
+	switch {
+	case err == nil:
+		r.lastWait = tipWait
+	case ctx.Err() != nil:
+		r.lastWait = min(2*wait, waitMost)
+	}
+	return t, err
+}
+
+func (r *Replica) readLast(ctx context.Context) (tip, error) {
 	s, err := r.journal(ctx)
 	if err != nil {
 		return tip{}, err

@@ -17,6 +17,7 @@ import (
 // change is a disk that was replaced: the old one, the image in its place, the store's other journals as
 // they were then.
 type change struct {
+	step     int
 	node     target
 	what     string
 	at       time.Time
@@ -66,10 +67,11 @@ func (d *disks) look(c *change) {
 	d.todo <- c
 }
 
-// excuse says why a receipt may be lost that was answered before a time.
-type excuse struct {
-	at  time.Time
-	why string
+// excuse is the change that took the last copy of a receipt.
+type excuse struct{ by *change }
+
+func (e excuse) String() string {
+	return fmt.Sprintf("its last copy was on the disk of %s, which %s at %s (step %d)", e.by.node, e.by.what, e.by.at.Format("15:04:05.000"), e.by.step)
 }
 
 // held is what a journal says of a receipt in it.
@@ -128,7 +130,7 @@ func (d *disks) read(c *change) error {
 	for rid, h := range old {
 		_, here := put[rid]
 		if _, there := elsewhere[rid]; !here && !there && !h.posted {
-			d.excused[rid] = excuse{c.at, fmt.Sprintf("its last copy was on the disk of %s, which %s at %s", c.node, c.what, c.at.Format("15:04:05.000"))}
+			d.excused[rid] = excuse{c}
 		}
 	}
 	d.mu.Unlock()
@@ -188,8 +190,8 @@ func (d *disks) result() (map[record.RID]string, []Violation, error) {
 	last := d.w.sent.asked()
 	out := map[record.RID]string{}
 	for rid, e := range d.excused {
-		if last[rid].Before(e.at) {
-			out[rid] = e.why
+		if last[rid].Before(e.by.at) {
+			out[rid] = e.String()
 		}
 	}
 	return out, d.found, errors.Join(d.errs...)

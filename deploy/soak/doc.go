@@ -23,7 +23,7 @@
 // last copy lay on a disk that the script took away. Whenever a disk is replaced, the journal on it, the
 // one in the image that takes its place, and those of the other computers of the store are read. An answered
 // receipt is allowed to be lost if at that moment it was on the old disk, not in the image, on no other disk
-// of the store, and beyond every mark on those disks that says what the centre has posted. The count of
+// of the store, and beyond every mark on the old disk that says what the centre has posted. The count of
 // these, and of those of them that were in fact lost, is printed. The same reading holds the disks to what
 // the till had answered: a receipt that was answered and is not on the disk breaks a law at once.
 //

@@ -63,7 +63,7 @@ func (w *world) takeImage(ctx context.Context, s step, n *node) error {
 // the new one and those of the store's other computers hold is read meanwhile.
 func (w *world) replace(ctx context.Context, s step, n *node) error {
 	old := filepath.Join(w.dir, "old", fmt.Sprintf("%d-%s", s.number, n.target.name()))
-	change := &change{node: n.target, at: time.Now(), disk: n.disk.Add(1) - 1, dir: old, siblings: map[target]string{}}
+	change := &change{step: s.number, node: n.target, at: time.Now(), disk: n.disk.Add(1) - 1, dir: old, siblings: map[target]string{}}
 	if err := os.Rename(n.data, old); err != nil {
 		return fmt.Errorf("take the disk of %s: %w", n.target, err)
 	}

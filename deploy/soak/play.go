@@ -225,7 +225,7 @@ func (w *world) unsettled(ctx context.Context) (what string, posted uint64) {
 	return what, posted
 }
 
-// askTills asks every till for some shoppers until it says what the books say, and gives what still differs
+// askTills asks every till and store for some shoppers until it says what the books say, and gives what still differs
 // after a while.
 func (w *world) askTills(ctx context.Context) ([]string, error) {
 	customers := w.sent.customers()
@@ -246,7 +246,7 @@ func (w *world) askTills(ctx context.Context) ([]string, error) {
 			}
 			return nil, err
 		}
-		for _, n := range w.of(atTill) {
+		for _, n := range w.edges() {
 			wg.Go(func() {
 				if text := w.agree(ctx, until, n, card, a); text != "" {
 					mu.Lock()
@@ -261,7 +261,7 @@ func (w *world) askTills(ctx context.Context) ([]string, error) {
 	return differs, nil
 }
 
-// agree waits until a till says of a card what the books say.
+// agree waits until a node says of a card what the books say.
 func (w *world) agree(ctx context.Context, until time.Time, n *node, card string, a gateway.Account) string {
 	for {
 		s, err := n.lookUp(ctx, card)
@@ -271,8 +271,8 @@ func (w *world) agree(ctx context.Context, until time.Time, n *node, card string
 			return ""
 		}
 		if time.Now().After(until) || !sleep(ctx, 10*look) {
-			return fmt.Sprintf("till %s says of account %s: available %s, pending %s, debt %s, from %s (%v); the books say balance %d, debt %d",
-				n.target.name(), a.Account, number(p.Available), number(p.Pending), number(p.Debt), s.Source, err, a.Balance, a.Debt)
+			return fmt.Sprintf("%s says of account %s: available %s, pending %s, debt %s, from %s (%v); the books say balance %d, debt %d",
+				n.target, a.Account, number(p.Available), number(p.Pending), number(p.Debt), s.Source, err, a.Balance, a.Debt)
 		}
 	}
 }

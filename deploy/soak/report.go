@@ -33,17 +33,30 @@ func (w *world) report(h History) {
 			short(part(s, 500)), short(part(s, 990)), short(part(s, 1000)))
 	}
 	out("rest       %d receipts were left to post when all was whole again, which took %s", h.Settled.Backlog, short(h.Settled.Took))
+	w.reportDisks(h)
+	out("%s", strings.Replace(Summary(h), "journal:", "journal   ", 1))
+}
+
+// reportDisks says what went with disks, and what that law allows.
+func (w *world) reportDisks(h History) {
+	out := func(format string, args ...any) { fmt.Fprintf(w.cfg.Out, format+"\n", args...) }
 	posted := h.posted()
-	lost := 0
-	for i := range h.Sent {
-		if s := &h.Sent[i]; !s.Answered.IsZero() && h.Excused[s.RID] != "" && posted[s.RID] == 0 {
-			lost++
+	may, lost := map[int]int{}, map[int]int{}
+	total := 0
+	for rid := range h.Excused {
+		step := w.disks.excused[rid].by.step
+		may[step]++
+		if posted[rid] == 0 {
+			lost[step]++
+			total++
 		}
 	}
-	out("disks      %d answered receipts had their last copy on a disk that was taken away; %d of them are lost", len(h.Excused), lost)
-	out("           (allowed to be lost is only what lay on the old disk, not in the image that took its place,")
-	out("           on no other disk of the store, and beyond every mark of what the centre has posted)")
-	out("%s", strings.Replace(Summary(h), "journal:", "journal   ", 1))
+	out("disks      %d answered receipts had their last copy on a disk that was taken away; %d of them are lost", len(h.Excused), total)
+	for _, step := range slices.Sorted(maps.Keys(may)) {
+		out("           step %d: %d, lost %d", step, may[step], lost[step])
+	}
+	out("           (may be lost: what a till had answered for and lay on the old disk, not in the image that took its place,")
+	out("           on no other disk of the store, and beyond every mark on the old disk of what the centre has posted)")
 }
 
 func short(d time.Duration) string {

@@ -3,6 +3,7 @@ package soak
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,10 +12,12 @@ import (
 	"time"
 )
 
+var whole = flag.Bool("whole", false, "also run a soak of half a minute")
+
 // The command, whole: processes, faults, and all laws at the end.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: a soak takes three quarters of a minute")
+	if !*whole {
+		t.Skip("a soak takes three quarters of a minute and both processors: go test ./deploy/soak -whole, or make soak")
 	}
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
