@@ -160,7 +160,7 @@ func TestMetricsAreServed(t *testing.T) {
 	status, text := c.http("GET", "/metrics", "", "", nil)
 	for _, name := range []string{
 		"tillstream_journal_entries_folded_total", "tillstream_journal_terms_won_total 1", "tillstream_ingest_records_total",
-		"tillstream_feed_pulls_total", "tillstream_journal_append_seconds_count", "tillstream_history_flush_seconds_count",
+		"tillstream_feed_pulls_total", "tillstream_journal_append_seconds_count", "tillstream_snapshot_pause_seconds_count",
 	} {
 		if status != http.StatusOK || !strings.Contains(text, name) {
 			t.Errorf("status %d, without %s", status, name)

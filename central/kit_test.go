@@ -147,19 +147,8 @@ func (c *centre) pull(store subjects.StoreID, cursor record.Cursor, limit int) r
 	return page
 }
 
-// settled waits until history has come to the state, and gives that entry.
-func (c *centre) settled() uint64 {
-	c.t.Helper()
-	var entry uint64
-	c.within("history at the state's entry", func(context.Context) error {
-		entry = c.Replica().Status().Entry
-		if _, at := c.Replica().HistoryAt(); at != entry {
-			return fmt.Errorf("history at %d, the state at %d", at, entry)
-		}
-		return nil
-	})
-	return entry
-}
+// settled gives the entry that the node has come to.
+func (c *centre) settled() uint64 { return c.Replica().Status().Entry }
 
 // shop names a store.
 func shop(n int) subjects.StoreID {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
 
 // account is one shopper's place in the books. It holds no pointers: thirty million of them must not
@@ -15,6 +14,7 @@ type account struct {
 	debt    int64  // points that later earnings repay first
 	changed uint64 // entry that last changed it: where it stands in the feed
 	at      int64  // time of that entry, Unix milliseconds
+	last    uint64 // position in history of its last posting; zero: none
 	seen    [inline]sighting
 }
 
@@ -31,18 +31,21 @@ const (
 	slabSize = 4096 // accounts to a slab
 )
 
-// accounts is a map and slabs: growing never moves an account.
+// accounts lie in slabs, in the order in which they were opened: growing never moves one.
 type accounts struct {
-	index map[record.AccountID]uint32
+	index index
 	slabs []*[slabSize]account
+	n     int
 }
 
-func (a *accounts) len() int { return len(a.index) }
+func newAccounts() accounts { return accounts{index: newIndex()} }
+
+func (a *accounts) len() int { return a.n }
 
 func (a *accounts) at(i uint32) *account { return &a.slabs[i/slabSize][i%slabSize] }
 
-func (a *accounts) find(id record.AccountID) (*account, uint32, bool) {
-	i, ok := a.index[id]
+func (a *accounts) find(id *record.AccountID) (*account, uint32, bool) {
+	i, ok := a.index.find(a.index.hash((*[16]byte)(id)), func(i uint32) bool { return a.at(i).id == *id })
 	if !ok {
 		return nil, 0, false
 	}
@@ -50,18 +53,23 @@ func (a *accounts) find(id record.AccountID) (*account, uint32, bool) {
 }
 
 // open gives the account, making it if this is its first receipt.
-func (a *accounts) open(id record.AccountID) (acc *account, i uint32, opened bool) {
+func (a *accounts) open(id *record.AccountID) (acc *account, i uint32, opened bool) {
 	if acc, i, ok := a.find(id); ok {
 		return acc, i, false
 	}
-	i = uint32(len(a.index))
+	acc, i = a.push()
+	acc.id = *id
+	a.index.put(a.index.hash((*[16]byte)(id)), i, func(uint32) bool { return false })
+	return acc, i, true
+}
+
+func (a *accounts) push() (*account, uint32) {
+	i := uint32(a.n)
 	if int(i/slabSize) == len(a.slabs) {
 		a.slabs = append(a.slabs, new([slabSize]account))
 	}
-	a.index[id] = i
-	acc = a.at(i)
-	acc.id = id
-	return acc, i, true
+	a.n++
+	return a.at(i), i
 }
 
 // shopper is what falls to the edge of an account.
@@ -78,37 +86,4 @@ func (acc *account) sum() record.Hash {
 	b = record.AppendU64(b, uint64(acc.debt))
 	b = record.AppendU64(b, acc.changed)
 	return sha256.Sum256(b)
-}
-
-// chain is the mark of one till's chain.
-type chain struct {
-	id      record.ChainID
-	store   uint16
-	till    subjects.TillID
-	seq     uint64
-	hash    record.Hash
-	changed uint64 // entry that last moved it
-	begun   int64  // day of the entry that took its first record
-	found   record.Tip
-	fork    bool // another record was sent for a seq that is held: nothing more is taken
-}
-
-func (c *chain) sum() record.Hash {
-	b := make([]byte, 0, 80)
-	b = append(b, 'c')
-	b = append(b, c.id[:]...)
-	b = record.AppendU64(b, c.seq)
-	b = append(b, c.hash[:]...)
-	if c.fork {
-		b = append(b, 1)
-	}
-	return sha256.Sum256(b)
-}
-
-func (c *chain) mark() record.Mark {
-	m := record.Mark{Chain: c.id, Status: record.StatusHeld, Held: c.seq, Posted: c.seq, Hash: c.hash}
-	if c.fork {
-		m.Status = record.StatusFork
-	}
-	return m
 }

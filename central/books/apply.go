@@ -6,7 +6,6 @@ import (
 
 	"tillstream/central/fold"
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
 
 func sumOf(b []byte) record.Hash { return sha256.Sum256(b) }
@@ -14,7 +13,8 @@ func sumOf(b []byte) record.Hash { return sha256.Sum256(b) }
 // Apply folds an entry. The outcome of a pack is the binary form of its marks.
 func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	b.rids.forget(e.At)
-	step := step{b: b, e: e, fx: fx}
+	step := step{b: b, e: e, fx: fx, today: uint16(e.At / dayMS)}
+	step.rest()
 	for i := range e.Proposals {
 		step.proposal = i
 		fx.Outcomes = append(fx.Outcomes, step.pack(e.Proposals[i].Head))
@@ -28,16 +28,15 @@ type step struct {
 	e        *fold.Entry
 	fx       *fold.Effects
 	proposal int
-	index    uint32                 // of the next posting within the entry
+	today    uint16                 // days since 1970
 	touched  map[uint32]record.Hash // accounts of this entry -> their share of the digest before
 	order    []uint32               // keys of touched, in order of first touch
-	sighted  []sighted
 }
 
-// sighted is a store that had not seen an account before.
-type sighted struct {
-	account uint32
-	store   uint16
+// tell appends a line to history.
+func (s *step) tell(l *line) uint64 {
+	s.b.line = l.append(s.b.line[:0])
+	return s.fx.Line(s.b.line)
 }
 
 // pack applies a pack of receipts and gives its marks. What cannot be read never was a pack: ingest
@@ -48,7 +47,7 @@ func (s *step) pack(head []byte) []byte {
 		s.incident(fmt.Sprintf("proposal %d cannot be read: %v", s.proposal, err))
 		return record.AppendMarks(nil, nil)
 	}
-	store := s.b.store(p.Store)
+	store := s.b.storeNumber(p.Store)
 	marks := make([]record.Mark, 0, len(p.Runs))
 	n := 0
 	for _, run := range p.Runs {
@@ -71,7 +70,7 @@ func (s *step) pack(head []byte) []byte {
 func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 	b := s.b
 	h := &run[0].Header
-	i, known := b.byChain[h.Chain]
+	i, known := b.chains.find(&h.Chain)
 	if !known {
 		if h.Kind != record.KindStart {
 			return record.Mark{Chain: h.Chain, Status: record.StatusGap}
@@ -81,16 +80,25 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 		}
 		run, first = run[1:], first+1
 	}
-	c := &b.chains[i]
-	if c.store != store {
+	if b.laneOf(i).store != store {
 		return record.Mark{Chain: h.Chain, Status: record.StatusRefused}
 	}
+	if i&atRest != 0 {
+		r := b.chains.resting(i &^ atRest)
+		k, m := r.extends(run)
+		if m.Status != 0 {
+			return m
+		}
+		run, first = run[k:], first+k
+		i = s.wake(r, &run[0])
+	}
+	c := b.chains.at(i)
 	skip := 0
 	for skip < len(run) && run[skip].Seq <= c.seq {
 		skip++
 	}
-	if !c.fork && b.differs(c, run[:skip], s.e.At/dayMS-c.begun <= keepDays) {
-		s.fork(c, fmt.Sprintf("another record for a seq of chain %s that is held", c.id))
+	if !c.fork && b.differs(c, run[:skip], s.today-c.begun <= keepDays) {
+		s.fork(i, c, fmt.Sprintf("another record for a seq of chain %s that is held", c.id))
 	}
 	run, first = run[skip:], first+skip
 	switch {
@@ -101,14 +109,16 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 		m.Status = record.StatusGap
 		return m
 	case run[0].Prev != c.hash:
-		s.fork(c, fmt.Sprintf("seq %d of chain %s does not follow what is held", run[0].Seq, c.id))
+		s.fork(i, c, fmt.Sprintf("seq %d of chain %s does not follow what is held", run[0].Seq, c.id))
 		return c.mark()
 	}
+	b.keepChain(i)
 	b.digest.sub(c.sum())
 	for k := range run {
 		s.receipt(c, i, &run[k].Header, first+k)
 	}
-	c.seq, c.hash, c.changed = run[len(run)-1].Seq, run[len(run)-1].Hash(), s.e.Number
+	c.seq, c.hash = run[len(run)-1].Seq, run[len(run)-1].Hash()
+	c.changed, c.moved = s.e.Number, s.today
 	b.digest.add(c.sum())
 	return c.mark()
 }
@@ -126,7 +136,7 @@ func (b *Books) differs(c *chain, held []record.Receipt, remembered bool) bool {
 				return true
 			}
 		case remembered && r.Kind != record.KindStart:
-			if _, ok := b.rids.find(r.RID); !ok {
+			if !b.rids.find(&r.RID) {
 				return true
 			}
 		}
@@ -135,49 +145,72 @@ func (b *Books) differs(c *chain, held []record.Receipt, remembered bool) bool {
 }
 
 // fork closes a chain: nothing more of it is taken.
-func (s *step) fork(c *chain, why string) {
+func (s *step) fork(number uint32, c *chain, why string) {
+	s.b.keepChain(number)
 	s.b.digest.sub(c.sum())
 	c.fork = true
 	s.b.digest.add(c.sum())
-	s.incident(fmt.Sprintf("store %s till %s: %s; the chain is refused from now on", s.b.stores[c.store], c.till, why))
+	l := &s.b.lanes[c.lane]
+	s.incident(fmt.Sprintf("store %s till %s: %s; the chain is refused from now on", s.b.stores[l.store].id, l.till, why))
 }
 
 // begin takes the first record of a chain.
 func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 	b := s.b
+	home := b.stores[store]
 	start, err := record.ReadStart(r.Data)
-	if err != nil || start.Store != b.stores[store] {
-		s.incident(fmt.Sprintf("store %s sent the start of a chain that is not its own: %s", b.stores[store], r.Chain))
+	if err != nil || start.Store != home.id {
+		s.incident(fmt.Sprintf("store %s sent the start of a chain that is not its own: %s", home.id, r.Chain))
 		return 0, false
 	}
-	if i, ok := b.byChain[start.Found.Chain]; ok && b.chains[i].seq > start.Found.Seq {
+	if held := b.held(&start.Found.Chain); held > start.Found.Seq {
 		s.incident(fmt.Sprintf("store %s till %s started from an old disk image or a copy: it found chain %s at %d, which is held up to %d",
-			start.Store, start.Till, start.Found.Chain, start.Found.Seq, b.chains[i].seq))
-	} else if other, ok := b.successor(store, start.Found.Chain); ok {
+			start.Store, start.Till, start.Found.Chain, start.Found.Seq, held))
+	} else if other, ok := b.successor(home, start.Found.Chain); ok {
 		s.incident(fmt.Sprintf("store %s till %s started from an old disk image or a copy: it found chain %s, behind which chain %s was begun before",
 			start.Store, start.Till, start.Found.Chain, other))
 	}
-	i := uint32(len(b.chains))
-	c := chain{
-		id: r.Chain, store: store, till: start.Till, seq: r.Seq, hash: r.Header.Hash(),
-		changed: s.e.Number, begun: s.e.At / dayMS, found: start.Found,
-	}
-	b.chains = append(b.chains, c)
-	b.byChain[r.Chain] = i
-	b.byStore[store] = append(b.byStore[store], i)
-	b.digest.add(c.sum())
-	s.fx.Rows = append(s.fx.Rows, receiptRow(&r.Header, FateStart, s.e.Number))
+	s.close(store, &start.Found.Chain)
+	i := s.number(chain{
+		id: r.Chain, lane: b.laneNumber(lane{store, start.Till}), begun: s.today, seq: r.Seq, hash: r.Header.Hash(), found: start.Found.Chain,
+	}, 0)
+	s.tell(&line{kind: lineFate, fate: FateStart, Posting: Posting{Entry: s.e.Number}, chain: i, seq: r.Seq})
 	return i, true
+}
+
+// number gives a chain a number, under which history tells of its records after a seq.
+func (s *step) number(c chain, after uint64) uint32 {
+	b := s.b
+	c.changed, c.moved = s.e.Number, s.today
+	i := b.chains.begin(c)
+	l := &b.lanes[c.lane]
+	home := b.stores[l.store]
+	home.chains = append(home.chains, i)
+	b.digest.add(c.sum())
+	s.tell(&line{kind: lineChain, number: i, after: after, id: c.id, store: home.id, till: l.till})
+	return i
+}
+
+// held gives how far a chain is held; zero if it is not known.
+func (b *Books) held(id *record.ChainID) uint64 {
+	n, ok := b.chains.find(id)
+	switch {
+	case !ok:
+		return 0
+	case n&atRest != 0:
+		return uint64(b.chains.resting(n &^ atRest).seq)
+	}
+	return b.chains.at(n).seq
 }
 
 // successor gives the chain of a store that was begun behind another. A disk has one newest chain: two
 // that found the same one were begun on the disk and on its copy, or its image.
-func (b *Books) successor(store uint16, found record.ChainID) (record.ChainID, bool) {
+func (b *Books) successor(home *store, found record.ChainID) (record.ChainID, bool) {
 	if found.IsZero() {
 		return record.ChainID{}, false
 	}
-	for _, i := range b.byStore[store] {
-		if c := &b.chains[i]; c.found.Chain == found {
+	for _, i := range home.chains {
+		if c := b.chains.at(i); c.found == found {
 			return c.id, true
 		}
 	}
@@ -185,34 +218,39 @@ func (b *Books) successor(store uint16, found record.ChainID) (record.ChainID, b
 }
 
 // receipt posts one record that extends its chain, or notes that it is a repeat.
-func (s *step) receipt(c *chain, index uint32, h *record.Header, at int) {
+func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	b := s.b
-	if p, known := b.rids.find(h.RID); known {
+	l := line{kind: lineFate, fate: FatePosted, chain: number, seq: h.Seq, Posting: Posting{Entry: s.e.Number, RID: h.RID}}
+	store := b.lanes[c.lane].store
+	if b.rids.find(&h.RID) {
 		b.totals.Repeats++
-		b.rids.add(h.RID, p, s.e.At) // remembered as long as the record that repeats it
+		b.rids.add(&h.RID, s.e.At) // remembered as long as the record that repeats it
 		if !h.Account.IsZero() {
 			// The item goes out again, or the edge's overlay of this record would never end.
-			s.touch(h.Account, c.store)
+			s.touch(&h.Account, store)
 		}
-		s.fx.Rows = append(s.fx.Rows, receiptRow(h, FateRepeat, s.e.Number))
+		l.fate = FateRepeat
+		s.tell(&l)
 		return
 	}
-	b.rids.add(h.RID, place{index, uint32(h.Seq)}, s.e.At)
+	b.rids.add(&h.RID, s.e.At)
 	b.totals.Posted++
 	s.fx.Took = append(s.fx.Took, fold.Took{Proposal: s.proposal, Record: at, Number: b.totals.Posted})
-	s.fx.Rows = append(s.fx.Rows, receiptRow(h, FatePosted, s.e.Number))
 	if h.Account.IsZero() {
 		b.totals.Anonymous++
+		s.tell(&l)
 		return
 	}
 	b.totals.Transactions++
-	s.post(s.touch(h.Account, c.store), h)
+	acc, i := s.touch(&h.Account, store)
+	l.kind, l.account = linePosting, i
+	s.post(acc, h, &l)
 }
 
 // post moves points. Earnings repay debt first; a return takes from the balance, and the rest is debt.
-func (s *step) post(acc *account, h *record.Header) {
-	p := Posting{Entry: s.e.Number, Index: s.index, At: s.e.At, RID: h.RID, Kind: h.Kind}
-	s.index++
+func (s *step) post(acc *account, h *record.Header, l *line) {
+	p := &l.Posting
+	p.At, p.Kind = s.e.At, h.Kind
 	switch h.Kind {
 	case record.KindSale:
 		p.Debt = min(h.Points, acc.debt)
@@ -230,49 +268,41 @@ func (s *step) post(acc *account, h *record.Header) {
 	t.Debt += p.Debt
 	t.Issued += p.Issued
 	t.Returned += p.Returned
-	s.fx.Rows = append(s.fx.Rows, fold.Row{Table: TablePostings, Key: p.key(acc.id), Value: p.value()})
+	if acc.last != 0 {
+		l.back = s.fx.Next() - acc.last
+	}
+	acc.last = s.tell(l)
 }
 
 // touch gives the account of a receipt, opening it if need be, notes that the store has seen it, and
 // remembers its share of the digest from before this entry.
-func (s *step) touch(id record.AccountID, store uint16) *account {
+func (s *step) touch(id *record.AccountID, store uint16) (*account, uint32) {
 	acc, i, opened := s.b.accounts.open(id)
 	if s.touched == nil {
 		s.touched = map[uint32]record.Hash{}
 	}
 	if _, ok := s.touched[i]; !ok {
 		var before record.Hash
-		if !opened {
+		if opened {
+			s.tell(&line{kind: lineAccount, number: i, id: *id})
+		} else {
 			before = acc.sum()
+			s.b.keepAccount(i)
 		}
 		s.touched[i] = before
 		s.order = append(s.order, i)
 	}
-	if s.b.see(acc, i, store, uint16(s.e.At/dayMS)) {
-		s.sighted = append(s.sighted, sighted{i, store})
-	}
-	return acc
+	s.b.see(acc, i, store, s.today)
+	return acc, i
 }
 
 // finish moves the accounts of the entry in the feed of the stores that see them, and in the digest.
 func (s *step) finish() {
 	b := s.b
-	fresh := map[sighted]bool{}
-	for _, n := range s.sighted {
-		fresh[n] = true
-	}
-	today := uint16(s.e.At / dayMS)
 	for _, i := range s.order {
 		acc := b.accounts.at(i)
-		was := acc.changed
 		acc.changed, acc.at = s.e.Number, s.e.At
-		for _, store := range b.watchers(acc, i, today) {
-			c := fold.Change{Store: b.stores[store], Kind: record.ItemShopper, Key: acc.id, Was: was, Now: s.e.Number}
-			if fresh[sighted{i, store}] {
-				c.Was = 0
-			}
-			s.fx.Changes = append(s.fx.Changes, c)
-		}
+		b.watch(acc, i, s.today, func(store uint16) { b.fall(store, change{s.e.Number, i, s.today}) })
 		var none record.Hash
 		if before := s.touched[i]; before != none {
 			b.digest.sub(before)
@@ -282,19 +312,11 @@ func (s *step) finish() {
 }
 
 func (s *step) incident(text string) {
-	s.b.totals.Incidents++
-	key := record.AppendU64(nil, s.e.Number)
-	key = record.AppendU64(key, s.b.totals.Incidents)
-	s.fx.Rows = append(s.fx.Rows, fold.Row{Table: TableIncidents, Key: key, Value: []byte(text)})
-}
-
-// store gives a store's index, making one at its first pack.
-func (b *Books) store(id subjects.StoreID) uint16 {
-	i, ok := b.storeOf[id]
-	if !ok {
-		i = uint16(len(b.stores))
-		b.stores = append(b.stores, id)
-		b.storeOf[id] = i
+	b := s.b
+	b.totals.Incidents++
+	l := line{kind: lineIncident, text: text, Posting: Posting{Entry: s.e.Number}}
+	if b.incident != 0 {
+		l.back = s.fx.Next() - b.incident
 	}
-	return i
+	b.incident = s.tell(&l)
 }

@@ -1,6 +1,7 @@
 package books
 
 import (
+	"fmt"
 	"testing"
 
 	"tillstream/central/fold"
@@ -65,8 +66,8 @@ func TestARepeatMovesTheMarkAndPostsNothing(t *testing.T) {
 	if len(l.last.Took) != 0 {
 		t.Fatalf("a repeat took effect: %+v", l.last.Took)
 	}
-	if got := l.last.Changes; len(got) != 2 || got[1].Store != storeID("0002") || got[1].Key != account_(1) || got[1].Was != 0 {
-		t.Fatalf("feed changes %+v, want the account for both stores", got)
+	if got, want := fmt.Sprint(l.fell()), fmt.Sprint([]fallen{{"0001", account_(1)}, {"0002", account_(1)}}); got != want {
+		t.Fatalf("feed changes %s, want %s", got, want)
 	}
 	l.expect(l.send("0002", b.run(3, 3)), record.StatusHeld, 3)
 	l.balance(1, 105, 0)
@@ -243,7 +244,7 @@ func TestAFoundTipLowerThanTheHeldIsAnIncident(t *testing.T) {
 	if got := l.Totals(); got.Incidents != 1 || got.Repeats != 1 || got.Posted != 3 {
 		t.Fatalf("totals %+v", got)
 	}
-	if got := l.history.count(TableIncidents); got != 1 {
+	if got := len(l.incidents()); got != 1 {
 		t.Fatalf("%d incidents in history, want 1", got)
 	}
 	l.balance(1, 3, 0)
@@ -265,7 +266,7 @@ func TestAProposalThatCannotBeReadIsAnIncident(t *testing.T) {
 	if got := l.Totals().Incidents; got != 5 {
 		t.Fatalf("%d incidents, want 5", got)
 	}
-	if got := l.history.count(TableIncidents); got != 5 {
+	if got := len(l.incidents()); got != 5 {
 		t.Fatalf("%d incidents in history, want 5", got)
 	}
 	l.verify()

@@ -21,9 +21,9 @@ const benchAccounts = 100_000
 func benchmarkApply(b *testing.B, perEntry int) {
 	bk := New()
 	for n := range 1 << 20 {
-		bk.rids.add(rid(-n-1), place{}, firstDay-int64(n%44)*dayMS)
+		r := rid(-n - 1)
+		bk.rids.add(&r, firstDay-int64(44-n*44>>20)*dayMS)
 	}
-	bk.rids.parts[0].first = (firstDay - 44*dayMS) / dayMS
 	tills := [4]*chainOf{}
 	for i := range tills {
 		tills[i] = newChain(i, shop(i%2), "t1", record.Tip{})
@@ -46,10 +46,14 @@ func benchmarkApply(b *testing.B, perEntry int) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	at := uint64(1 << 30) // so long is history
 	for _, e := range entries {
-		bk.Apply(e, &fold.Effects{})
+		fx := fold.Effects{From: at}
+		bk.Apply(e, &fx)
+		at += uint64(len(fx.Framed))
 	}
 	b.StopTimer()
+	b.ReportMetric(float64(at-1<<30)/float64(n), "bytes/receipt")
 	if got, want := bk.Totals().Posted, uint64(n); got != want {
 		b.Fatalf("posted %d, want %d", got, want)
 	}

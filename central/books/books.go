@@ -8,15 +8,20 @@ import (
 // Books is the state. It is not safe for concurrent use: package replica holds the lock.
 type Books struct {
 	accounts accounts
-	chains   []chain
-	byChain  map[record.ChainID]uint32
-	byStore  map[uint16][]uint32 // chains of a store
+	chains   chains
 	rids     rids
-	stores   []subjects.StoreID // index 0 is nobody
+	stores   []*store // index 0 is nobody
 	storeOf  map[subjects.StoreID]uint16
+	lanes    []lane
+	laneIs   map[lane]uint32
 	far      map[uint32][]sighting // of accounts seen in more stores than fit
 	totals   Totals
 	digest   digest
+	incident uint64 // position in history of the newest; zero: none
+	day      uint16 // on which chains were last let go of, since 1970
+
+	frozen *image // a snapshot under way
+	line   []byte // scratch for lines of history
 }
 
 // Totals are sums over the whole brand, since the journal began.
@@ -37,11 +42,12 @@ type Totals struct {
 // New makes empty books.
 func New() *Books {
 	return &Books{
-		accounts: accounts{index: map[record.AccountID]uint32{}},
-		byChain:  map[record.ChainID]uint32{},
-		byStore:  map[uint16][]uint32{},
-		stores:   make([]subjects.StoreID, 1),
+		accounts: newAccounts(),
+		chains:   newChains(),
+		rids:     newRids(),
+		stores:   []*store{{}},
 		storeOf:  map[subjects.StoreID]uint16{},
+		laneIs:   map[lane]uint32{},
 		far:      map[uint32][]sighting{},
 	}
 }
@@ -61,74 +67,36 @@ func (b *Books) Accounts() int { return b.accounts.len() }
 
 // Shopper gives what falls to the edge of an account.
 func (b *Books) Shopper(id record.AccountID) (record.Shopper, bool) {
-	acc, _, ok := b.accounts.find(id)
+	acc, _, ok := b.accounts.find(&id)
 	if !ok {
 		return record.Shopper{}, false
 	}
 	return acc.shopper(), true
 }
 
-// Mark tells how far a chain has come, to the store whose chain it is; StatusRefused to another.
-func (b *Books) Mark(id record.ChainID, store subjects.StoreID) record.Mark {
-	i, ok := b.byChain[id]
-	switch {
-	case !ok:
-		return record.Mark{Chain: id, Status: record.StatusUnknown}
-	case b.stores[b.chains[i].store] != store:
-		return record.Mark{Chain: id, Status: record.StatusRefused}
-	}
-	return b.chains[i].mark()
-}
-
-// Held gives the mark of a run's chain, and whether the books would learn nothing from the run: it is
-// held already, or its chain is refused. It needs the run's records, since a chain that forked is held as
-// far by its mark alone.
-func (b *Books) Held(store subjects.StoreID, run []record.Receipt) (record.Mark, bool) {
-	i, ok := b.byChain[run[0].Chain]
-	if !ok || b.stores[b.chains[i].store] != store {
-		return record.Mark{}, false
-	}
-	c := &b.chains[i]
-	return c.mark(), c.fork || run[len(run)-1].Seq <= c.seq && !b.differs(c, run, true)
-}
-
 // Posted reports whether a receipt has been posted, as far as is remembered.
-func (b *Books) Posted(rid record.RID) bool {
-	_, ok := b.rids.find(rid)
-	return ok
-}
+func (b *Books) Posted(rid record.RID) bool { return b.rids.find(&rid) }
 
-// Till gives the till whose chain it is.
-func (b *Books) Till(id record.ChainID) (subjects.StoreID, subjects.TillID, bool) {
-	i, ok := b.byChain[id]
+// storeNumber gives a store's index, making one at its first pack.
+func (b *Books) storeNumber(id subjects.StoreID) uint16 {
+	i, ok := b.storeOf[id]
 	if !ok {
-		return subjects.StoreID{}, subjects.TillID{}, false
+		i = uint16(len(b.stores))
+		b.stores = append(b.stores, &store{id: id})
+		b.storeOf[id] = i
 	}
-	return b.stores[b.chains[i].store], b.chains[i].till, true
+	return i
 }
 
-// Item gives what falls to a store of one key of its feed: a removal if the store has not seen the
-// account for feedDays.
-func (b *Books) Item(store subjects.StoreID, kind record.ItemKind, key [16]byte) record.Item {
-	it := record.Item{Kind: kind, Key: key[:]}
-	acc, i, ok := b.accounts.find(record.AccountID(key))
-	if !ok || kind != record.ItemShopper || !b.sees(acc, i, b.storeOf[store]) {
-		return it
+// laneNumber gives a till's index, making one at its first chain.
+func (b *Books) laneNumber(l lane) uint32 {
+	i, ok := b.laneIs[l]
+	if !ok {
+		i = uint32(len(b.lanes))
+		b.lanes = append(b.lanes, l)
+		b.laneIs[l] = i
 	}
-	s := acc.shopper()
-	it.Value = s.Append(nil)
-	return it
-}
-
-// Counted lists the chains of a store that have moved after an entry.
-func (b *Books) Counted(store subjects.StoreID, after uint64) []record.Counted {
-	var out []record.Counted
-	for _, i := range b.byStore[b.storeOf[store]] {
-		if c := &b.chains[i]; c.changed > after {
-			out = append(out, record.Counted{Chain: c.id, Counted: c.seq, Posted: c.seq})
-		}
-	}
-	return out
+	return i
 }
 
 func (t *Totals) sum() record.Hash { return sumOf(t.append([]byte{'t'})) }

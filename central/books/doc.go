@@ -18,4 +18,15 @@
 // # Durability
 //
 // The books live in memory; the journal is what they are worth. See package replica.
+//
+// History has a line for each account that is opened, each number that a chain gets, what became of each
+// record, and each incident (line.go gives their form). An account's posting says how far back the one
+// before lies, and an incident likewise; the books keep where the newest lie. So nothing needs an index.
+//
+// # What is let go of
+//
+// Rids 45 days after their last record; a store's sight of an account after 90 days without a receipt
+// there; the removal that follows from that 45 days after it; and, 45 days after it was closed by a chain
+// behind it and has moved, most of a chain (see type rested). All by the journal's time, on every node
+// with the same entry.
 package books

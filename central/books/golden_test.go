@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files that are missing; never one that is there")
 
 // golden gives the bytes of a golden file, which made writes if it is missing and -update is given.
-func golden(t *testing.T, name string, made func() []byte) []byte {
+func golden(t testing.TB, name string, made func() []byte) []byte {
 	t.Helper()
 	path := filepath.Join("testdata", name+".hex")
 	if *update {
@@ -83,7 +86,7 @@ func TestGoldenProposal(t *testing.T) {
 }
 
 // goldenLedger is what the golden snapshot holds.
-func goldenLedger(t *testing.T) *ledger {
+func goldenLedger(t testing.TB) *ledger {
 	l := newLedger(t)
 	l.send("0001", goldenChain().all())
 	s := shops(6)[1:]
@@ -99,21 +102,23 @@ func goldenLedger(t *testing.T) *ledger {
 	return l
 }
 
-// A snapshot of an older program is read, or each update would fold the journal from its beginning.
+// A snapshot and a history of an older program are read, or each update would fold the journal from its
+// beginning. They are also what every node makes: of the same journal, the same bytes.
 func TestGoldenSnapshot(t *testing.T) {
 	want := goldenLedger(t)
-	b := golden(t, "snapshot", func() []byte {
-		var b bytes.Buffer
-		if err := want.Snapshot(&b); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	})
-	got := *want
-	got.Books = New()
-	if err := got.Restore(bytes.NewReader(b)); err != nil {
-		t.Fatal(err)
+	var frames []byte
+	for _, p := range want.snapshot() {
+		frames = record.AppendBlob(frames, p)
 	}
+	lines := golden(t, "history-1", func() []byte { return want.history })
+	if !bytes.Equal(lines, want.history) {
+		t.Fatal("history is written otherwise than before: positions in snapshots would not fit")
+	}
+	if b := golden(t, "snapshot-2", func() []byte { return frames }); !bytes.Equal(b, frames) {
+		t.Fatal("a snapshot is written otherwise than before")
+	}
+	got := want.restored(goldenParts(t))
+	got.history = lines
 	if got.Digest() != want.Digest() {
 		t.Fatal("the digest has changed: nodes of two versions would not agree")
 	}
@@ -127,7 +132,7 @@ func TestGoldenSnapshot(t *testing.T) {
 			t.Fatalf("receipt %d is not known as posted", r)
 		}
 	}
-	for _, l := range []*ledger{&got, want} { // the same future
+	for _, l := range []*ledger{got, want} { // the same future
 		c := newChain(50, "0001", "t2", record.Tip{})
 		c.sale(1, 1, 7)
 		c.sale(51, 1, 40)
@@ -139,16 +144,78 @@ func TestGoldenSnapshot(t *testing.T) {
 	}
 }
 
+// goldenParts are the parts of the golden snapshot.
+func goldenParts(t testing.TB) (parts [][]byte) {
+	r := record.Reader{B: golden(t, "snapshot-2", nil)}
+	for len(r.B) > 0 && r.Err == nil {
+		parts = append(parts, r.Blob())
+	}
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	return parts
+}
+
+// What is not a whole snapshot leaves the books empty.
 func TestADamagedSnapshotIsRefused(t *testing.T) {
-	b := golden(t, "snapshot", nil)
-	for cut := range len(b) {
-		if err := New().Restore(bytes.NewReader(b[:cut])); err == nil {
-			t.Fatalf("%d of %d bytes were read", cut, len(b))
+	whole := goldenParts(t)
+	refused := func(what string, parts [][]byte) {
+		t.Helper()
+		b := New()
+		if err := b.Restore(giving(parts)); err == nil {
+			t.Errorf("%s: it was read", what)
+		}
+		if b.Accounts() != 0 || b.Digest() != New().Digest() {
+			t.Errorf("%s: the books are not empty", what)
 		}
 	}
-	if err := New().Restore(bytes.NewReader(append(bytes.Clone(b), 0))); !errors.Is(err, record.ErrFormat) {
-		t.Fatalf("one byte more: got %v", err)
+	refused("nothing", nil)
+	for i, p := range whole {
+		refused(fmt.Sprintf("without part %d", i), slices.Concat(whole[:i], whole[i+1:]))
+		refused(fmt.Sprintf("part %d twice", i), slices.Concat(whole[:i+1], whole[i:]))
+		for cut := range len(p) {
+			refused(fmt.Sprintf("part %d cut to %d bytes", i, cut), slices.Concat(whole[:i], [][]byte{p[:cut]}, whole[i+1:]))
+		}
+		refused(fmt.Sprintf("a byte more in part %d", i), slices.Concat(whole[:i], [][]byte{append(bytes.Clone(p), 0)}, whole[i+1:]))
 	}
+}
+
+// FuzzRestore holds Restore to: no panic, memory in proportion to the bytes, whatever lies in a snapshot.
+func FuzzRestore(f *testing.F) {
+	f.Add(golden(f, "snapshot-2", nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var parts [][]byte
+		for r := (record.Reader{B: b}); len(r.B) > 0 && r.Err == nil; {
+			parts = append(parts, r.Blob())
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		bk := New()
+		err := bk.Restore(giving(parts))
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 64<<20+uint64(1000*len(b)) {
+			t.Fatalf("%d bytes were allocated for %d", got, len(b))
+		}
+		if err == nil {
+			bk.Digest()
+		}
+	})
+}
+
+// FuzzLine holds readLine to: no panic, and what it reads is written as it was.
+func FuzzLine(f *testing.F) {
+	if err := fold.Lines(golden(f, "history-1", nil)).Lines(func(_ uint64, p []byte) error { f.Add(p); return nil }); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := readLine(b)
+		if err != nil {
+			return
+		}
+		if again := l.append(nil); !bytes.Equal(again, b) {
+			t.Fatalf("read %x, written again %x", b, again)
+		}
+	})
 }
 
 // FuzzPack holds ReadPack and Apply to: no panic, whatever lies in the journal.

@@ -1,9 +1,9 @@
 package books
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -87,49 +87,18 @@ func pack(store string, runs ...[]record.Receipt) fold.Proposal {
 	return p.Proposal()
 }
 
-// rows is history in memory.
-type rows map[string][]byte
-
-func (h rows) put(all []fold.Row) {
-	for _, r := range all {
-		h[string(append([]byte{byte(r.Table)}, r.Key...))] = r.Value
-	}
-}
-
-// Rows is History's.
-func (h rows) Rows(t fold.Table, prefix []byte, fn func(key, value []byte) bool) error {
-	var keys []string
-	for k := range h {
-		if k[0] == byte(t) && bytes.HasPrefix([]byte(k[1:]), prefix) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		if !fn([]byte(k[1:]), h[k]) {
-			return nil
-		}
-	}
-	return nil
-}
-
-func (h rows) count(t fold.Table) (n int) {
-	_ = h.Rows(t, nil, func(_, _ []byte) bool { n++; return true }) // never fails
-	return n
-}
-
 // ledger is books with their journal and history.
 type ledger struct {
 	*Books
 	t       testing.TB
 	number  uint64
 	at      int64
-	history rows
+	history fold.Lines
 	last    fold.Effects
 }
 
 func newLedger(t testing.TB) *ledger {
-	return &ledger{Books: New(), t: t, at: firstDay, history: rows{}}
+	return &ledger{Books: New(), t: t, at: firstDay, history: fold.Lines(fold.LinesHead)}
 }
 
 // entry applies one entry and gives the marks of each proposal.
@@ -137,9 +106,9 @@ func (l *ledger) entry(ps ...fold.Proposal) [][]record.Mark {
 	l.t.Helper()
 	l.number++
 	e := &fold.Entry{Number: l.number, Term: 1, At: l.at, Proposals: ps}
-	l.last = fold.Effects{}
+	l.last = fold.Effects{From: uint64(len(l.history))}
 	l.Apply(e, &l.last)
-	l.history.put(l.last.Rows)
+	l.history = append(l.history, l.last.Framed...)
 	if got, want := len(l.last.Outcomes), len(ps); got != want {
 		l.t.Fatalf("%d outcomes for %d proposals", got, want)
 	}
@@ -195,17 +164,70 @@ func (l *ledger) verify() {
 	}
 }
 
+// snapshot gives the parts of a snapshot.
+func (l *ledger) snapshot() (parts [][]byte) {
+	next := l.Freeze()
+	defer l.Thaw()
+	for {
+		p, more := next(nil)
+		if !more {
+			return parts
+		}
+		parts = append(parts, p)
+	}
+}
+
+// giving gives parts one after the other, as Restore wants them.
+func giving(parts [][]byte) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		if len(parts) == 0 {
+			return nil, io.EOF
+		}
+		p := parts[0]
+		parts = parts[1:]
+		return p, nil
+	}
+}
+
 // reopened gives the ledger as a snapshot brings it back.
 func (l *ledger) reopened() *ledger {
 	l.t.Helper()
-	var b bytes.Buffer
-	if err := l.Snapshot(&b); err != nil {
-		l.t.Fatal(err)
-	}
+	return l.restored(l.snapshot())
+}
+
+func (l *ledger) restored(parts [][]byte) *ledger {
+	l.t.Helper()
 	again := *l
 	again.Books = New()
-	if err := again.Restore(&b); err != nil {
+	if err := again.Restore(giving(parts)); err != nil {
 		l.t.Fatal(err)
 	}
+	again.history = slices.Clone(l.history)
 	return &again
+}
+
+// fallen is a row that the last entry made in a store's part of the feed.
+type fallen struct {
+	store   string
+	account record.AccountID
+}
+
+func (l *ledger) fell() (out []fallen) {
+	for _, s := range l.stores {
+		for _, c := range s.feed {
+			if c.entry == l.number {
+				out = append(out, fallen{s.id.String(), l.accounts.at(c.account).id})
+			}
+		}
+	}
+	return out
+}
+
+// incidents gives the texts that history tells, newest first.
+func (l *ledger) incidents() (texts []string) {
+	l.t.Helper()
+	if err := Incidents(l.history, l.LastIncident(), func(i Incident) bool { texts = append(texts, i.Text); return true }); err != nil {
+		l.t.Fatal(err)
+	}
+	return texts
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"tillstream/central/fold"
 	"tillstream/kv/record"
 )
 
@@ -48,12 +47,12 @@ func (l *ledger) falls(stores, account int) string {
 	return fmt.Sprint(out)
 }
 
-// changed gives the stores of the last entry's changes of an account, with where it was in their feed.
+// changed gives the stores for which the last entry changed an account. Each has it once.
 func (l *ledger) changed(account int) string {
-	out := map[string]uint64{}
-	for _, c := range l.last.Changes {
-		if c.Key == account_(account) && c.Now == l.number && c.Kind == record.ItemShopper {
-			out[c.Store.String()] = c.Was
+	out := []string{}
+	for _, f := range l.fell() {
+		if f.account == account_(account) {
+			out = append(out, f.store)
 		}
 	}
 	return fmt.Sprint(out)
@@ -63,15 +62,15 @@ func TestAnAccountFallsToTheStoresThatSawIt(t *testing.T) {
 	l := newLedger(t)
 	s := shops(3)
 	l.buys(s, 0, 1, 1)
-	if got, want := l.changed(1), fmt.Sprint(map[string]uint64{"0001": 0}); got != want {
+	if got, want := l.changed(1), "[0001]"; got != want {
 		t.Fatalf("changes %s, want %s", got, want)
 	}
 	l.buys(s, 1, 2, 1)
-	if got, want := l.changed(1), fmt.Sprint(map[string]uint64{"0001": 1, "0002": 0}); got != want {
+	if got, want := l.changed(1), "[0001 0002]"; got != want {
 		t.Fatalf("changes %s, want %s", got, want)
 	}
 	l.buys(s, 0, 3, 1)
-	if got, want := l.changed(1), fmt.Sprint(map[string]uint64{"0001": 2, "0002": 2}); got != want {
+	if got, want := l.changed(1), "[0001 0002]"; got != want {
 		t.Fatalf("changes %s, want %s", got, want)
 	}
 	if got, want := l.falls(3, 1), "[0 1]"; got != want {
@@ -94,12 +93,12 @@ func TestMoreStoresThanFitInAnAccount(t *testing.T) {
 		t.Fatalf("falls to %s, want %s", got, want)
 	}
 	l.buys(s, n-1, n+1, 1)
-	if got := len(l.last.Changes); got != n {
+	if got := len(l.fell()); got != n {
 		t.Fatalf("%d changes, want %d", got, n)
 	}
 	l = l.reopened()
 	l.buys(s, 3, n+2, 1)
-	if got := len(l.last.Changes); got != n {
+	if got := len(l.fell()); got != n {
 		t.Fatalf("%d changes after a restart, want %d", got, n)
 	}
 	l.verify()
@@ -125,12 +124,12 @@ func TestAnAccountLeavesAStoreAfter90Days(t *testing.T) {
 			}
 			l.at = firstDay + 90*dayMS
 			l.buys(s, 1, 40, 1)
-			if got := len(l.last.Changes); got != n {
+			if got := len(l.fell()); got != n {
 				t.Fatalf("%d changes on day 90, want %d", got, n)
 			}
 			l.at = firstDay + 91*dayMS
 			l.buys(s, 1, 41, 1)
-			if got := len(l.last.Changes); got != n {
+			if got := len(l.fell()); got != n {
 				t.Fatalf("%d changes on day 91, want %d with the removal", got, n)
 			}
 			want := ""
@@ -145,17 +144,15 @@ func TestAnAccountLeavesAStoreAfter90Days(t *testing.T) {
 			}
 			l = l.reopened()
 			l.buys(s, 1, 42, 1)
-			if got := len(l.last.Changes); got != n-1 {
+			if got := len(l.fell()); got != n-1 {
 				t.Fatalf("%d changes after the removal, want %d", got, n-1)
 			}
 			l.buys(s, gone, 43, 1)
-			if got := len(l.last.Changes); got != n {
+			if got := len(l.fell()); got != n {
 				t.Fatalf("%d changes once it is seen there again, want %d", got, n)
 			}
-			for _, c := range l.last.Changes {
-				if c.Store == storeID(shop(gone)) && c.Was != 0 {
-					t.Fatalf("the store that sees it again has it from entry %d", c.Was)
-				}
+			if got, want := l.falls(n, 1), "[0 1 2 3 4 5 6]"; got != want {
+				t.Fatalf("falls to %s, want %s", got, want)
 			}
 			l.verify()
 		})
@@ -174,7 +171,7 @@ func TestAnAccountThatNoStoreRemembers(t *testing.T) {
 	other := newChain(99, "0099", "t1", record.Tip{})
 	other.sale(50, 1, 1)
 	l.send("0099", other.all())
-	if got := len(l.last.Changes); got != n+1 {
+	if got := len(l.fell()); got != n+1 {
 		t.Fatalf("%d changes, want %d", got, n+1)
 	}
 	if got := l.falls(n, 1); got != "[]" {
@@ -197,11 +194,8 @@ func TestChangesAreOnePerStoreAndAccount(t *testing.T) {
 	b.sale(4, 1, 1)
 	b.sale(5, 1, 1)
 	l.entry(pack("0001", a.run(3, 4)), pack("0002", b.all()))
-	want := []fold.Change{
-		{Store: storeID("0001"), Kind: record.ItemShopper, Key: account_(1), Was: 1, Now: 2},
-		{Store: storeID("0002"), Kind: record.ItemShopper, Key: account_(1), Was: 0, Now: 2},
-	}
-	if got := l.last.Changes; len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Fatalf("changes %+v, want %+v", got, want)
+	want := fmt.Sprint([]fallen{{"0001", account_(1)}, {"0002", account_(1)}})
+	if got := fmt.Sprint(l.fell()); got != want {
+		t.Fatalf("changes %s, want %s", got, want)
 	}
 }

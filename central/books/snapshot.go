@@ -1,129 +1,246 @@
 package books
 
 import (
-	"bufio"
 	"encoding/binary"
-	"fmt"
-	"io"
-	"maps"
-	"slices"
 
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
 
-const snapshotVersion = 1
+// A snapshot is parts, each of which begins with a byte that says what is in it; package replica frames
+// them. They are a pure function of the journal: the same bytes on every node. The head comes first and
+// says how much there is of each; then, in this order:
+const (
+	partHead     = 'h'
+	partLanes    = 'l' // store 2, till
+	partChains   = 'c' // number 4, chain
+	partRested   = 'r'
+	partAccounts = 'a' // account, sightings that do not fit into it
+	partFeed     = 'f' // store 2, then rows of it
+	partRids     = 'i'
+)
 
-// Snapshot writes the books. Its frame (position, checksum) is package replica's.
-func (b *Books) Snapshot(w io.Writer) error {
-	out := bufio.NewWriterSize(w, 1<<16)
-	buf := []byte{snapshotVersion}
-	put := func() { out.Write(buf); buf = buf[:0] } // a bufio.Writer keeps its first error for Flush
-	buf = b.totals.append(buf)
-	for _, v := range b.digest {
-		buf = record.AppendU64(buf, v)
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(b.stores)-1))
-	for _, s := range b.stores[1:] {
-		buf = record.AppendBlob(buf, []byte(s.String()))
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(b.chains)))
-	put()
-	for i := range b.chains {
-		buf = b.chains[i].append(buf)
-		put()
-	}
-	buf = binary.AppendUvarint(buf, uint64(b.accounts.len()))
-	for i := range uint32(b.accounts.len()) {
-		buf = b.accounts.at(i).append(buf)
-		put()
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(b.far)))
-	for _, i := range slices.Sorted(maps.Keys(b.far)) {
-		buf = binary.BigEndian.AppendUint32(buf, i)
-		buf = binary.AppendUvarint(buf, uint64(len(b.far[i])))
-		for _, s := range b.far[i] {
-			buf = s.append(buf)
-		}
-		put()
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(b.rids.parts)))
-	for _, part := range b.rids.parts {
-		buf = record.AppendU64(buf, uint64(part.first))
-		buf = binary.AppendUvarint(buf, uint64(len(part.rids)))
-		for rid, p := range part.rids {
-			buf = append(buf, rid[:]...)
-			buf = binary.BigEndian.AppendUint32(buf, p.chain)
-			buf = binary.BigEndian.AppendUint32(buf, p.seq)
-			put()
-		}
-		put()
-	}
-	put()
-	return out.Flush()
+const snapshotVersion = 2
+
+// How many things there are in a part.
+const (
+	lanesInPart = 4096
+	rowsInPart  = 1 << 16
+	ridsInPart  = 1 << 16
+)
+
+// image is a snapshot under way: what the books were when it began. What is only appended to is kept by
+// its length then. Of accounts and chains that have changed since and are not written yet it holds the
+// bytes from before.
+type image struct {
+	b    *Books
+	head []byte
+	step int // of the order above
+	at   int // within it: what is done
+
+	lanes    []lane
+	rest     []*[restSlab]rested
+	rests    int
+	feeds    [][]change
+	rids     rids // without its index
+	accounts kept
+	chains   kept
 }
 
-// Restore reads a snapshot into empty books.
-func (b *Books) Restore(in io.Reader) error {
-	data, err := io.ReadAll(in)
-	if err != nil {
-		return fmt.Errorf("read books: %w", err)
+// kept are things that may change while the image is written.
+type kept struct {
+	n    uint32 // there were when it began
+	done uint32 // are written, the first of them
+	old  map[uint32][]byte
+}
+
+// keep holds what a thing was, before it is changed for the first time.
+func (k *kept) keep(i uint32, bytes func() []byte) {
+	if i >= k.n || i < k.done {
+		return
 	}
-	r := &record.Reader{B: data}
-	if v := r.U8(); v != snapshotVersion && r.Err == nil {
-		return fmt.Errorf("read books: %w: unknown version %d", record.ErrFormat, v)
+	if _, ok := k.old[i]; !ok {
+		k.old[i] = bytes()
 	}
-	b.totals = readTotals(r)
-	for i := range b.digest {
-		b.digest[i] = r.U64()
+}
+
+// keepAccount is called before an account is changed.
+func (b *Books) keepAccount(i uint32) {
+	if b.frozen != nil {
+		b.frozen.accounts.keep(i, func() []byte { return b.appendAccount(nil, i) })
 	}
-	for range r.Count(1) {
-		id, err := subjects.ParseStoreID(string(r.Blob()))
-		if err != nil {
-			return fmt.Errorf("read books: %w", err)
+}
+
+// keepChain is called before a chain is changed.
+func (b *Books) keepChain(n uint32) {
+	if b.frozen != nil {
+		b.frozen.chains.keep(n, func() []byte { return b.chains.at(n).append(nil, n) })
+	}
+}
+
+// Freeze is [fold.Machine]'s.
+func (b *Books) Freeze() func([]byte) ([]byte, bool) {
+	m := &image{
+		b: b, lanes: b.lanes, rest: b.chains.rest, rests: int(b.chains.rests), rids: b.rids,
+		accounts: kept{n: uint32(b.accounts.n), old: map[uint32][]byte{}},
+		chains:   kept{n: b.chains.n, old: map[uint32][]byte{}},
+	}
+	m.rids.index = index{}
+	for _, s := range b.stores {
+		m.feeds = append(m.feeds, s.feed)
+	}
+	m.head = b.appendHead([]byte{partHead, snapshotVersion})
+	b.frozen = m
+	return m.next
+}
+
+// Thaw is [fold.Machine]'s.
+func (b *Books) Thaw() { b.frozen = nil }
+
+// next appends the next part.
+func (m *image) next(dst []byte) ([]byte, bool) {
+	steps := [...]func([]byte) ([]byte, bool){
+		m.nextHead, m.nextLanes, m.nextChains, m.nextRested, m.nextAccounts, m.nextFeed, m.nextRids,
+	}
+	for m.step < len(steps) {
+		if out, ok := steps[m.step](dst); ok {
+			return out, true
 		}
-		b.store(id)
+		m.step, m.at = m.step+1, 0
 	}
-	b.chains = make([]chain, r.Count(chainSize))
-	for i := range b.chains {
-		if err := b.chains[i].read(r); err != nil {
-			return fmt.Errorf("read books: %w", err)
+	return dst, false
+}
+
+func (m *image) nextHead(dst []byte) ([]byte, bool) {
+	if m.head == nil {
+		return dst, false
+	}
+	dst, m.head = append(dst, m.head...), nil
+	return dst, true
+}
+
+// take gives the bounds of the next n of all.
+func (m *image) take(n, all int) (from, to int) {
+	from = m.at
+	m.at = min(from+n, all)
+	return from, m.at
+}
+
+func (m *image) nextLanes(dst []byte) ([]byte, bool) {
+	from, to := m.take(lanesInPart, len(m.lanes))
+	if from == to {
+		return dst, false
+	}
+	dst = append(dst, partLanes)
+	for _, l := range m.lanes[from:to] {
+		dst = binary.BigEndian.AppendUint16(dst, l.store)
+		dst = record.AppendBlob(dst, []byte(l.till.String()))
+	}
+	return dst, true
+}
+
+// nextChains goes on until it finds a slab with chains.
+func (m *image) nextChains(dst []byte) ([]byte, bool) {
+	chains := &m.b.chains
+	begin := len(dst)
+	dst = append(dst, partChains)
+	for len(dst) == begin+1 {
+		from, to := m.take(chainSlab, int(m.chains.n))
+		if from == to {
+			return dst[:begin], false
 		}
-		c := &b.chains[i]
-		b.byChain[c.id] = uint32(i)
-		b.byStore[c.store] = append(b.byStore[c.store], uint32(i))
-	}
-	n := r.Count(accountSize)
-	b.accounts.index = make(map[record.AccountID]uint32, n)
-	for range n {
-		var acc account
-		acc.read(r)
-		dst, _, _ := b.accounts.open(acc.id)
-		*dst = acc
-	}
-	for range r.Count(5) {
-		i := r.U32()
-		far := make([]sighting, r.Count(4))
-		for k := range far {
-			far[k].read(r)
+		for n := uint32(from); n < uint32(to); n++ {
+			if old, ok := m.chains.old[n]; ok {
+				dst = append(dst, old...)
+				delete(m.chains.old, n)
+			} else if chains.awake(n) {
+				dst = chains.at(n).append(dst, n)
+			}
 		}
-		b.far[i] = far
+		m.chains.done = uint32(to)
 	}
-	for range r.Count(9) {
-		part := ridPart{first: int64(r.U64())}
-		n := r.Count(24)
-		part.rids = make(map[record.RID]place, n)
-		for range n {
-			var rid record.RID
-			r.Fill(rid[:])
-			part.rids[rid] = place{r.U32(), r.U32()}
+	return dst, true
+}
+
+func (m *image) nextRested(dst []byte) ([]byte, bool) {
+	from, to := m.take(restSlab, m.rests)
+	if from == to {
+		return dst, false
+	}
+	dst = append(dst, partRested)
+	for i := range m.rest[from/restSlab][:to-from] {
+		dst = m.rest[from/restSlab][i].append(dst)
+	}
+	return dst, true
+}
+
+func (m *image) nextAccounts(dst []byte) ([]byte, bool) {
+	from, to := m.take(slabSize, int(m.accounts.n))
+	if from == to {
+		return dst, false
+	}
+	dst = append(dst, partAccounts)
+	for i := uint32(from); i < uint32(to); i++ {
+		if old, ok := m.accounts.old[i]; ok {
+			dst = append(dst, old...)
+			delete(m.accounts.old, i)
+		} else {
+			dst = m.b.appendAccount(dst, i)
 		}
-		b.rids.parts = append(b.rids.parts, part)
 	}
-	if err := r.End(); err != nil {
-		return fmt.Errorf("read books: %w", err)
+	m.accounts.done = uint32(to)
+	return dst, true
+}
+
+func (m *image) nextFeed(dst []byte) ([]byte, bool) {
+	for ; m.at < len(m.feeds); m.at++ {
+		rows := m.feeds[m.at]
+		if len(rows) == 0 {
+			continue
+		}
+		n := min(rowsInPart, len(rows))
+		m.feeds[m.at] = rows[n:]
+		dst = append(dst, partFeed)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(m.at))
+		for i := range rows[:n] {
+			dst = rows[i].append(dst)
+		}
+		return dst, true
 	}
-	return nil
+	return dst, false
+}
+
+func (m *image) nextRids(dst []byte) ([]byte, bool) {
+	from, to := m.take(ridsInPart, m.rids.len())
+	if from == to {
+		return dst, false
+	}
+	dst = append(dst, partRids)
+	for i := from; i < to; i++ {
+		dst = append(dst, m.rids.at(m.rids.begin + uint32(i))[:]...)
+	}
+	return dst, true
+}
+
+func (b *Books) appendHead(dst []byte) []byte {
+	num := binary.AppendUvarint
+	dst = b.totals.append(dst)
+	for _, v := range b.digest {
+		dst = record.AppendU64(dst, v)
+	}
+	dst = num(num(dst, b.incident), uint64(b.day))
+	dst = num(num(num(dst, uint64(len(b.lanes))), uint64(b.chains.n)), uint64(b.chains.up))
+	dst = num(num(dst, uint64(b.chains.rests)), uint64(b.accounts.n))
+	dst = num(num(dst, uint64(b.rids.begin)), uint64(b.rids.len()))
+	dst = num(dst, uint64(len(b.rids.days)))
+	for _, d := range b.rids.days {
+		dst = num(num(dst, uint64(d.day)), uint64(d.begin-b.rids.begin))
+	}
+	dst = num(dst, uint64(len(b.stores)-1))
+	for _, s := range b.stores[1:] {
+		dst = record.AppendBlob(dst, []byte(s.id.String()))
+		dst = num(num(num(dst, uint64(len(s.feed))), uint64(s.kept)), s.gone)
+	}
+	return dst
 }
 
 func (t *Totals) append(b []byte) []byte {
@@ -134,76 +251,52 @@ func (t *Totals) append(b []byte) []byte {
 	return b
 }
 
-func readTotals(r *record.Reader) Totals {
-	return Totals{
-		Posted: r.U64(), Repeats: r.U64(), Anonymous: r.U64(), Transactions: r.U64(), Incidents: r.U64(),
-		Shopper: r.I64(), Debt: r.I64(), Issued: r.I64(), Returned: r.I64(),
-	}
-}
-
 func (s sighting) append(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(s.store)<<16|uint32(s.day))
 }
 
-func (s *sighting) read(r *record.Reader) {
-	v := r.U32()
-	s.store, s.day = uint16(v>>16), uint16(v)
-}
-
-const accountSize = 16 + 8*4 + 4*inline
-
-func (acc *account) append(b []byte) []byte {
-	b = append(b, acc.id[:]...)
-	for _, v := range [...]uint64{uint64(acc.balance), uint64(acc.debt), acc.changed, uint64(acc.at)} {
-		b = record.AppendU64(b, v)
+// appendAccount appends an account with all its sightings.
+func (b *Books) appendAccount(dst []byte, i uint32) []byte {
+	acc := b.accounts.at(i)
+	dst = append(dst, acc.id[:]...)
+	for _, v := range [...]uint64{uint64(acc.balance), uint64(acc.debt), acc.changed, uint64(acc.at), acc.last} {
+		dst = record.AppendU64(dst, v)
 	}
 	for _, s := range acc.seen {
-		b = s.append(b)
+		dst = s.append(dst)
 	}
-	return b
+	far := b.far[i]
+	dst = binary.AppendUvarint(dst, uint64(len(far)))
+	for _, s := range far {
+		dst = s.append(dst)
+	}
+	return dst
 }
 
-func (acc *account) read(r *record.Reader) {
-	r.Fill(acc.id[:])
-	acc.balance, acc.debt, acc.changed, acc.at = r.I64(), r.I64(), r.U64(), r.I64()
-	for i := range acc.seen {
-		acc.seen[i].read(r)
-	}
-}
-
-const chainSize = 16 + 4 + 1 + 8 + 32 + 8 + 8 + 16 + 8 + 32 + 1
-
-func (c *chain) append(b []byte) []byte {
+func (c *chain) append(b []byte, number uint32) []byte {
+	b = binary.BigEndian.AppendUint32(b, number)
 	b = append(b, c.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.store))
-	b = record.AppendBlob(b, []byte(c.till.String()))
-	b = record.AppendU64(b, c.seq)
 	b = append(b, c.hash[:]...)
+	b = record.AppendU64(b, c.seq)
 	b = record.AppendU64(b, c.changed)
-	b = record.AppendU64(b, uint64(c.begun))
-	b = append(b, c.found.Chain[:]...)
-	b = record.AppendU64(b, c.found.Seq)
-	b = append(b, c.found.Hash[:]...)
-	if c.fork {
-		return append(b, 1)
+	b = binary.BigEndian.AppendUint32(b, c.lane)
+	for _, v := range [...]uint16{c.begun, c.moved, c.closed} {
+		b = binary.BigEndian.AppendUint16(b, v)
 	}
-	return append(b, 0)
+	if c.fork {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	return append(b, c.found[:]...)
 }
 
-func (c *chain) read(r *record.Reader) (err error) {
-	r.Fill(c.id[:])
-	c.store = uint16(r.U32())
-	till := string(r.Blob())
-	c.seq = r.U64()
-	r.Fill(c.hash[:])
-	c.changed, c.begun = r.U64(), r.I64()
-	r.Fill(c.found.Chain[:])
-	c.found.Seq = r.U64()
-	r.Fill(c.found.Hash[:])
-	c.fork = r.U8() == 1
-	if r.Err != nil {
-		return r.Err
-	}
-	c.till, err = subjects.ParseTillID(till)
-	return err
+func (r *rested) append(b []byte) []byte {
+	b = append(append(b, r.id[:]...), r.tail[:]...)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, r.seq), r.lane)
+}
+
+func (c *change) append(b []byte) []byte {
+	b = record.AppendU64(b, c.entry)
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, c.account), c.day)
 }

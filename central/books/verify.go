@@ -3,14 +3,8 @@ package books
 import (
 	"fmt"
 
-	"tillstream/central/fold"
 	"tillstream/kv/record"
 )
-
-// History is where the books' rows lie: package replica's.
-type History interface {
-	Rows(t fold.Table, prefix []byte, fn func(key, value []byte) bool) error
-}
 
 // Verdict is what Verify found. Wrong is empty when the books are in order.
 type Verdict struct {
@@ -24,24 +18,35 @@ const maxWrong = 100 // findings named; the rest is only "more"
 
 // Verify counts the books again from their history and holds the laws to them: every transaction sums
 // to zero; a balance is the sum of its postings and never negative; a rid is posted once; a chain's
-// records lie without a gap; the totals and the digest are those of what they sum up. The history must
-// have come to the same entry as the books.
+// records lie without a gap; the totals and the digest are those of what they sum up; each line of history
+// that should name the one before it does. The history must end at the same entry as the books.
 func (b *Books) Verify(h History) (Verdict, error) {
-	v := &verdict{}
+	v := &verdict{
+		b: b, of: make([]sums, b.accounts.len()), last: make([]uint64, b.accounts.len()),
+		posted: map[record.RID]bool{}, seqs: map[record.ChainID]uint64{}, chains: map[uint32]record.ChainID{},
+	}
 	v.Accounts = b.accounts.len()
-	if err := b.verifyPostings(h, v); err != nil {
-		return v.Verdict, err
+	if err := h.Lines(v.line); err != nil {
+		return v.Verdict, fmt.Errorf("verify books: %w", err)
 	}
-	if err := b.verifyReceipts(h, v); err != nil {
-		return v.Verdict, err
-	}
+	v.settle()
 	b.verifySums(v)
 	return v.Verdict, nil
 }
 
 type verdict struct {
 	Verdict
-	posted []bool // per account: whether it has postings
+	b        *Books
+	of       []sums   // per account
+	last     []uint64 // per account: its newest posting
+	all      sums
+	opened   int // accounts
+	posted   map[record.RID]bool
+	repeats  uint64
+	chains   map[uint32]record.ChainID // by their numbers
+	seqs     map[record.ChainID]uint64 // the last of each
+	incident uint64
+	told     uint64 // incidents
 }
 
 func (v *verdict) wrong(format string, args ...any) {
@@ -55,106 +60,125 @@ func (v *verdict) wrong(format string, args ...any) {
 
 type sums struct{ shopper, debt, issued, returned int64 }
 
-func (s *sums) add(p Posting) {
+func (s *sums) add(p *Posting) {
 	s.shopper += p.Shopper
 	s.debt += p.Debt
 	s.issued += p.Issued
 	s.returned += p.Returned
 }
 
-func (b *Books) verifyPostings(h History, v *verdict) error {
-	var at record.AccountID
-	var of, all sums
-	v.posted = make([]bool, b.accounts.len())
-	settle := func() {
-		if at.IsZero() {
-			return
-		}
-		acc, i, ok := b.accounts.find(at)
-		if ok {
-			v.posted[i] = true
-		}
-		switch {
-		case !ok:
-			v.wrong("account %s has postings but is not open", at)
-		case acc.balance != of.shopper || -acc.debt != of.debt:
-			v.wrong("account %s: balance %d and debt %d, its postings say %d and %d", at, acc.balance, acc.debt, of.shopper, -of.debt)
-		case acc.balance < 0 || acc.debt < 0:
-			v.wrong("account %s: balance %d or debt %d is negative", at, acc.balance, acc.debt)
-		}
+func (v *verdict) line(at uint64, payload []byte) error {
+	l, err := readLine(payload)
+	if err != nil {
+		return fmt.Errorf("at %d: %w", at, err)
 	}
-	var bad error
-	err := h.Rows(TablePostings, nil, func(key, value []byte) bool {
-		a, p, err := ReadPosting(key, value)
-		if err != nil {
-			bad = fmt.Errorf("read posting: %w", err)
-			return false
+	switch l.kind {
+	case lineAccount:
+		if i := int(l.number); i != v.opened || i >= v.b.accounts.len() || v.b.accounts.at(l.number).id != l.id {
+			v.wrong("history opens account %s as number %d, the books do not", record.AccountID(l.id), l.number)
 		}
-		if a != at {
-			settle()
-			at, of = a, sums{}
+		v.opened++
+	case lineChain:
+		v.chains[l.number] = l.id
+		if v.seqs[l.id] != l.after {
+			v.wrong("chain %s goes on after seq %d, it ended at %d", record.ChainID(l.id), l.after, v.seqs[l.id])
 		}
-		if p.Shopper+p.Debt+p.Issued+p.Returned != 0 {
-			v.wrong("account %s: posting of receipt %s does not sum to zero", a, p.RID)
+	case lineFate:
+		v.fate(&l)
+	case linePosting:
+		v.fate(&l)
+		v.posting(at, &l)
+	case lineIncident:
+		if v.told++; before(at, l.back) != v.incident {
+			v.wrong("the incident at %d of history does not name the one before", at)
 		}
-		v.Postings++
-		of.add(p)
-		all.add(p)
-		return true
-	})
-	if err != nil || bad != nil {
-		return fmt.Errorf("verify postings: %w", firstOf(bad, err))
-	}
-	settle()
-	t := b.totals
-	if all != (sums{t.Shopper, t.Debt, t.Issued, t.Returned}) {
-		v.wrong("totals %+v, the postings sum to %+v", t, all)
-	}
-	if v.Postings != t.Transactions {
-		v.wrong("%d transactions, but %d postings", t.Transactions, v.Postings)
+		v.incident = at
 	}
 	return nil
 }
 
-func (b *Books) verifyReceipts(h History, v *verdict) error {
-	posted := map[record.RID]bool{}
-	last := map[record.ChainID]uint64{}
-	var repeats uint64
-	var bad error
-	err := h.Rows(TableReceipts, nil, func(key, value []byte) bool {
-		c, seq, fate, _, rid, err := ReadFate(key, value)
-		if err != nil {
-			bad = fmt.Errorf("read receipt: %w", err)
-			return false
+// before is where the line lies that a line names as the one before.
+func before(at, back uint64) uint64 {
+	if back == 0 {
+		return 0
+	}
+	return at - back
+}
+
+func (v *verdict) fate(l *line) {
+	id := v.chains[l.chain]
+	if l.seq != v.seqs[id]+1 {
+		v.wrong("chain %s goes from seq %d to %d", id, v.seqs[id], l.seq)
+	}
+	v.seqs[id] = l.seq
+	switch l.fate {
+	case FatePosted:
+		if v.posted[l.RID] {
+			v.wrong("receipt %s is posted twice", l.RID)
 		}
-		if seq != last[c]+1 {
-			v.wrong("chain %s goes from seq %d to %d", c, last[c], seq)
+		v.posted[l.RID] = true
+		v.Receipts++
+	case FateRepeat:
+		v.repeats++
+	}
+}
+
+func (v *verdict) posting(at uint64, l *line) {
+	if int(l.account) >= len(v.of) {
+		v.wrong("account number %d has postings but is not open", l.account)
+		return
+	}
+	if l.Shopper+l.Debt+l.Issued+l.Returned != 0 {
+		v.wrong("account %s: posting of receipt %s does not sum to zero", v.b.accounts.at(l.account).id, l.RID)
+	}
+	if before(at, l.back) != v.last[l.account] {
+		v.wrong("account %s: the posting at %d of history does not name the one before", v.b.accounts.at(l.account).id, at)
+	}
+	v.last[l.account] = at
+	v.Postings++
+	v.of[l.account].add(&l.Posting)
+	v.all.add(&l.Posting)
+}
+
+// settle compares what history tells with the books.
+func (v *verdict) settle() {
+	b, t := v.b, v.b.totals
+	for i := range uint32(b.accounts.len()) {
+		acc, of := b.accounts.at(i), v.of[i]
+		switch {
+		case acc.balance != of.shopper || -acc.debt != of.debt:
+			v.wrong("account %s: balance %d and debt %d, its postings say %d and %d", acc.id, acc.balance, acc.debt, of.shopper, -of.debt)
+		case acc.balance < 0 || acc.debt < 0:
+			v.wrong("account %s: balance %d or debt %d is negative", acc.id, acc.balance, acc.debt)
+		case acc.last != v.last[i]:
+			v.wrong("account %s: its newest posting lies at %d of history, not at %d", acc.id, v.last[i], acc.last)
 		}
-		last[c] = seq
-		switch fate {
-		case FatePosted:
-			if posted[rid] {
-				v.wrong("receipt %s is posted twice", rid)
-			}
-			posted[rid] = true
-			v.Receipts++
-		case FateRepeat:
-			repeats++
+	}
+	if v.opened != b.accounts.len() {
+		v.wrong("%d accounts are open, history has opened %d", b.accounts.len(), v.opened)
+	}
+	if v.all != (sums{t.Shopper, t.Debt, t.Issued, t.Returned}) {
+		v.wrong("totals %+v, the postings sum to %+v", t, v.all)
+	}
+	if v.Postings != t.Transactions {
+		v.wrong("%d transactions, but %d postings", t.Transactions, v.Postings)
+	}
+	b.chains.all(func(_ uint32, c *chain) {
+		if v.seqs[c.id] != c.seq {
+			v.wrong("chain %s is marked at %d, its records end at %d", c.id, c.seq, v.seqs[c.id])
 		}
-		return true
 	})
-	if err != nil || bad != nil {
-		return fmt.Errorf("verify receipts: %w", firstOf(bad, err))
-	}
-	for i := range b.chains {
-		if c := &b.chains[i]; last[c.id] != c.seq {
-			v.wrong("chain %s is marked at %d, its records end at %d", c.id, c.seq, last[c.id])
+	b.chains.allResting(func(r *rested) {
+		if v.seqs[r.id] != uint64(r.seq) {
+			v.wrong("chain %s is marked at %d, its records end at %d", r.id, r.seq, v.seqs[r.id])
 		}
+	})
+	if v.Receipts != t.Posted || v.repeats != t.Repeats {
+		v.wrong("posted %d and repeats %d, the records say %d and %d", t.Posted, t.Repeats, v.Receipts, v.repeats)
 	}
-	if v.Receipts != b.totals.Posted || repeats != b.totals.Repeats {
-		v.wrong("posted %d and repeats %d, the records say %d and %d", b.totals.Posted, b.totals.Repeats, v.Receipts, repeats)
+	if v.told != t.Incidents || v.incident != b.incident {
+		v.wrong("%d incidents, history tells of %d", t.Incidents, v.told)
 	}
-	return nil
 }
 
 // verifySums counts totals and digest again from the accounts and chains in memory.
@@ -164,15 +188,11 @@ func (b *Books) verifySums(v *verdict) {
 	for i := range uint32(b.accounts.len()) {
 		acc := b.accounts.at(i)
 		d.add(acc.sum())
-		if !v.posted[i] && (acc.balance != 0 || acc.debt != 0) { // one without postings was opened by a repeat
-			v.wrong("account %s: balance %d and debt %d without postings", acc.id, acc.balance, acc.debt)
-		}
 		shopper += acc.balance
 		debt -= acc.debt
 	}
-	for i := range b.chains {
-		d.add(b.chains[i].sum())
-	}
+	b.chains.all(func(_ uint32, c *chain) { d.add(c.sum()) })
+	b.chains.allResting(func(r *rested) { d.add(r.sum()) })
 	t := b.totals
 	if d != b.digest {
 		v.wrong("the digest is not that of the accounts and chains")
@@ -186,13 +206,4 @@ func (b *Books) verifySums(v *verdict) {
 	if t.Transactions+t.Anonymous != t.Posted {
 		v.wrong("%d receipts with a shopper and %d without are not the %d posted", t.Transactions, t.Anonymous, t.Posted)
 	}
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -23,9 +23,8 @@ const (
 	maxLimit     = 5000
 )
 
-// stateWait is how long a pull waits for the state to come as far as the index; then it is answered with
-// FeedBehind.
-const stateWait = 250 * time.Millisecond
+// pokeEvery is how often the stores that pull here are told, at most, that there is more.
+const pokeEvery = 20 * time.Millisecond
 
 // pullsCount is how long a store that pulled here is poked from here.
 const pullsCount = 10 * time.Minute
@@ -47,14 +46,20 @@ type Server struct {
 	pulls prometheus.Counter
 
 	mu     sync.Mutex
-	pulled map[subjects.StoreID]time.Time // guarded by mu
+	pulled map[subjects.StoreID]*puller // guarded by mu
+}
+
+// puller is a store that pulled here.
+type puller struct {
+	at   time.Time // of its last pull
+	told uint64    // entry up to which it has pulled, or knows that there is more
 }
 
 // New makes a Server.
 func New(cfg Config) *Server {
 	s := &Server{
 		cfg:    cfg,
-		pulled: map[subjects.StoreID]time.Time{},
+		pulled: map[subjects.StoreID]*puller{},
 		items: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tillstream_feed_items_total", Help: "Items that fell to stores."}),
 		pulls: prometheus.NewCounter(prometheus.CounterOpts{
@@ -68,30 +73,57 @@ func New(cfg Config) *Server {
 
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { s.poke(ctx) })
 	return service.New(service.Config{
 		Conn: s.cfg.Conn, Name: subjects.ServiceFeed, Endpoint: "pull", Subject: s.cfg.Net.AnyFeedPull(),
 		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Answer: s.answer, Log: s.cfg.Log,
 	}).Run(ctx)
 }
 
-// Poke tells the stores that pull here that there is more. It is the replica's Changed.
-func (s *Server) Poke(stores []subjects.StoreID) {
-	now := time.Now()
-	for _, id := range stores {
-		s.mu.Lock()
-		at, ok := s.pulled[id]
-		if ok && now.Sub(at) > pullsCount {
-			delete(s.pulled, id)
-			ok = false
+// poke tells the stores that pull here that there is more.
+func (s *Server) poke(ctx context.Context) {
+	rest := time.NewTicker(pokeEvery)
+	defer rest.Stop()
+	for seen := uint64(0); ; {
+		var news []subjects.StoreID
+		err := s.cfg.Replica.Read(ctx, seen+1, func(entry uint64) { seen, news = entry, s.news() })
+		if err != nil {
+			return // ctx has ended
 		}
-		s.mu.Unlock()
-		if !ok {
-			continue
+		for _, id := range news {
+			if err := s.cfg.Conn.Publish(s.cfg.Net.FeedChanged(id), nil); err != nil {
+				s.cfg.Log.Debug("poke", "store", id, "err", err) // it pulls by itself within a second
+			}
 		}
-		if err := s.cfg.Conn.Publish(s.cfg.Net.FeedChanged(id), nil); err != nil {
-			s.cfg.Log.Debug("poke", "store", id, "err", err) // it pulls by itself within a second
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return
 		}
 	}
+}
+
+// news gives the stores for which there is something that they have not been told of. It is called with the
+// books locked.
+func (s *Server) news() (out []subjects.StoreID) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range s.pulled {
+		newest := s.cfg.Books.Newest(id)
+		switch {
+		case now.Sub(p.at) > pullsCount:
+			delete(s.pulled, id)
+		case newest > p.told:
+			p.told = newest
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 func (s *Server) answer(ctx context.Context, q service.Question) (service.Answer, error) {
@@ -111,49 +143,39 @@ func (s *Server) answer(ctx context.Context, q service.Question) (service.Answer
 		return service.Answer{}, err
 	}
 	s.mu.Lock()
-	s.pulled[store] = time.Now()
+	s.pulled[store] = &puller{time.Now(), page.Cursor.Entry}
 	s.mu.Unlock()
 	s.pulls.Inc()
 	s.items.Add(float64(len(page.Items)))
 	return service.Answer{Data: page.Append(nil)}, nil
 }
 
-// page answers one pull.
-func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.Pull) (record.Page, error) {
+// page answers one pull, with what is so at one moment.
+func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.Pull) (page record.Page, err error) {
 	limit := int(pull.Limit)
 	if limit == 0 {
 		limit = defaultLimit
 	}
-	generation, at := s.cfg.Replica.HistoryAt()
-	c := pull.Cursor
-	switch {
-	case at == 0:
+	generation := s.cfg.Replica.Generation()
+	if generation == (record.Generation{}) {
 		return record.Page{Status: record.FeedBehind}, nil // nothing is folded here yet
-	case c.Entry > 0 && c.Generation != generation:
-		return record.Page{Status: record.FeedReset, Cursor: record.Cursor{Generation: generation}}, nil
-	case c.Entry > at:
-		return record.Page{Status: record.FeedBehind}, nil
 	}
-	keys, upTo, more, err := s.cfg.Replica.Feed(store, c.Entry, min(limit, maxLimit))
-	if err != nil {
-		return record.Page{}, err
-	}
-	page := record.Page{
-		Status: record.FeedItems, More: more,
-		Cursor: record.Cursor{Generation: generation, Entry: upTo},
-		Items:  make([]record.Item, 0, len(keys)),
-	}
-	// History may be ahead of the state after a start. A pull that waits takes another store's place.
-	ctx, cancel := context.WithTimeout(ctx, stateWait)
-	defer cancel()
-	err = s.cfg.Replica.Read(ctx, upTo, func(uint64) {
-		for i := range keys {
-			page.Items = append(page.Items, s.cfg.Books.Item(store, keys[i].Kind, keys[i].Key))
+	err = s.cfg.Replica.Read(ctx, 0, func(at uint64) {
+		c, b := pull.Cursor, s.cfg.Books
+		switch {
+		case c.Entry > 0 && (c.Generation != generation || b.Forgotten(store, c.Entry)):
+			page = record.Page{Status: record.FeedReset, Cursor: record.Cursor{Generation: generation}}
+			return
+		case c.Entry > at:
+			page = record.Page{Status: record.FeedBehind}
+			return
 		}
-		page.Counted = s.cfg.Books.Counted(store, c.Entry)
+		page = record.Page{Status: record.FeedItems, Cursor: record.Cursor{Generation: generation, Entry: at}}
+		page.Items, page.Cursor.Entry, page.More = b.Feed(store, c.Entry, min(limit, maxLimit))
+		if !page.More {
+			page.Cursor.Entry = at
+		}
+		page.Counted = b.Counted(store, c.Entry)
 	})
-	if errors.Is(err, replica.ErrBehind) {
-		return record.Page{Status: record.FeedBehind}, nil
-	}
 	return page, err
 }

@@ -1,11 +1,6 @@
 package fold
 
-import (
-	"io"
-
-	"tillstream/kv/record"
-	"tillstream/subjects"
-)
+import "tillstream/kv/record"
 
 // Machine is the state that a journal is folded into. Apply is called from one goroutine under a
 // lock that readers share, so a machine needs no lock of its own.
@@ -16,37 +11,41 @@ type Machine interface {
 	Apply(e *Entry, fx *Effects)
 	// Digest sums up the state: equal on all nodes at the same entry.
 	Digest() record.Hash
-	// Snapshot writes the state; Restore reads it into an empty machine.
-	Snapshot(w io.Writer) error
-	Restore(r io.Reader) error
+	// Freeze begins a snapshot of the state as it is at this moment, and is called as Apply is. The
+	// function it gives appends the snapshot's next part to b, and says false when there was none left; it
+	// is called with the state locked for reading, and Apply may be called in between. There is one
+	// snapshot at a time: Thaw, called as Apply is, ends it.
+	Freeze() (next func(b []byte) ([]byte, bool))
+	Thaw()
+	// Restore reads a snapshot into an empty machine: part gives the parts as Freeze made them, and io.EOF
+	// after the last. If it fails, the machine is still empty.
+	Restore(part func() ([]byte, error)) error
 }
+
+// MaxPart bounds a part of a snapshot, in bytes.
+const MaxPart = 64 << 20
 
 // Effects is what Apply made of an entry.
 type Effects struct {
 	Outcomes [][]byte // one answer per proposal
-	Rows     []Row    // history, kept in bbolt
-	Changes  []Change // what has changed for which store, for the feed
 	Took     []Took   // records that took effect, for whoever announces them
+
+	// Framed is the lines of history that the entry made, as Line wrote them. From is where they lie, set
+	// by whoever calls Apply; zero is a history without lines.
+	Framed []byte
+	From   uint64
 }
 
-// Row is one line of history. Writing the same row twice is harmless.
-type Row struct {
-	Table Table
-	Key   []byte
-	Value []byte
+// Next is the position of the line that comes next. No line lies at position zero.
+func (fx *Effects) Next() uint64 {
+	return max(fx.From, uint64(len(LinesHead))) + uint64(len(fx.Framed))
 }
 
-// Table names a bucket of history. Its values are on disk: never change one.
-type Table byte
-
-// Change moves one item in a store's part of the feed from the entry where it was to the entry that
-// changed it. Was is zero if the item is new to that store.
-type Change struct {
-	Store subjects.StoreID
-	Kind  record.ItemKind
-	Key   [16]byte
-	Was   uint64
-	Now   uint64
+// Line appends a line to history and gives its position, by which it can be read again.
+func (fx *Effects) Line(payload []byte) uint64 {
+	at := fx.Next()
+	fx.Framed = AppendLine(fx.Framed, at, payload)
+	return at
 }
 
 // Took says that a record of an entry took effect.

@@ -21,10 +21,19 @@
 //
 // # Durability
 //
-// The journal stream is the truth and precious: R3, fsync always, never purged. history.db (bbolt)
-// and the snapshot file beside it are made from it: lose them, or put back old ones, and the node
-// folds the journal again. Both carry the generation and the entry number they have come to; nobody
-// edits them by hand.
+// The journal stream is the truth and precious: R3, fsync always, never purged. The two files of a node
+// are made from it, and are the same bytes on every node: lose them, put back old ones or another node's,
+// and the node folds what is missing, if need be all of the journal. Nobody edits them by hand.
+//
+// history.log is the lines that the machine appends ([fold.LinesHead] and [fold.AppendLine] give its
+// form): written with each entry, never changed, not synced as it grows. What a line holds is the
+// machine's. state.snapshot is the state after an entry (its form is in snapshot.go): written every five
+// minutes on every node while the fold goes on, and when a node stops in order. It names how long history
+// then was and the SHA-256 of that; history is synced before. A start reads all of both, cuts history back
+// to where the snapshot says, and folds from there.
+//
+// A pair of files for another node is a snapshot, and the first bytes of any node's history that it
+// names: those never change, so they may be copied from a node that works. [Load] checks a pair.
 //
 // # Failure
 //
@@ -32,4 +41,11 @@
 // in its status and log, and reads the stream again from its last good entry. A publish whose fate is
 // unknown is settled by reading the last message at the stream leader and comparing hashes, before
 // anything else is written.
+//
+// A file that is not as it was written is found by its checksums: at a start, which then folds the journal
+// from its beginning, by [Replica.Check] on a node that works, and whenever a line is read. Each gives
+// [ErrDamaged], and no wrong byte is answered. When history cannot be written, as on a full disk, the lines
+// wait in memory, where they are read like the others, and are written at their place when there is room
+// ([Replica.Err] is an [ErrHistory] until then); when 32 MiB wait, the node stops folding and does not write
+// the journal.
 package replica

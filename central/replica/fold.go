@@ -115,14 +115,21 @@ func (r *Replica) fold(ctx context.Context) error {
 			r.spilt = nil
 			r.propose(ctx, p)
 		}
+		entered := r.entered
+		if r.stuck() {
+			entered = nil // until there is room
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-r.entered:
-			r.enter(ctx, e)
+		case e := <-entered:
+			r.enter(e)
 		case p := <-r.proposals:
 			r.propose(ctx, p)
+		case reply := <-r.freezes:
+			reply <- r.freeze()
 		case <-turn.C:
+			r.flush()
 			r.turn(ctx)
 		}
 	}
@@ -131,7 +138,7 @@ func (r *Replica) fold(ctx context.Context) error {
 // propose writes p, and what else waits, if this node is the writer.
 func (r *Replica) propose(ctx context.Context, p *waiting) {
 	// The clock is looked at for each entry: one that has leapt would take the journal's time with it.
-	if !r.writing || r.clockIsOff() {
+	if !r.writing || r.clockIsOff() || r.stuck() {
 		p.refuse(ErrNotWriter)
 		return
 	}
@@ -141,7 +148,7 @@ func (r *Replica) propose(ctx context.Context, p *waiting) {
 }
 
 // enter folds one entry that came from the stream.
-func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
+func (r *Replica) enter(e *fold.Entry) {
 	t := &r.tip
 	switch {
 	case e.Number <= t.number && (e.Number != t.number || e.Hash() == t.hash):
@@ -162,7 +169,7 @@ func (r *Replica) enter(ctx context.Context, e *fold.Entry) {
 	}
 	var fx fold.Effects
 	r.advance(e, &fx)
-	r.history.add(ctx, e, &fx)
+	r.flush()
 }
 
 // breaks says, once, that the journal does not follow what is folded here. The reader begins again after

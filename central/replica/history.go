@@ -1,369 +1,245 @@
 package replica
 
 import (
-	"bytes"
+	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"os"
-	"slices"
 	"sync"
-	"time"
-
-	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"tillstream/central/fold"
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
 
-// history is what the fold leaves behind in bbolt: rows and the feed index, one transaction and one
-// fsync per flush, with the entry number in it. Lost or damaged, it is folded again from the
-// journal.
+// history is the file of lines that the fold appends. It is a pure function of the journal, so it is not
+// synced as it grows: a snapshot names how long it was, it is synced before that, and a start cuts it back
+// to there and folds on. What could not be written waits in memory, is read from there, and is written
+// later at the same place: nothing is lost, and no line is torn but the last, which the next write mends.
 type history struct {
-	db *bolt.DB
+	file *os.File
 
-	mu      sync.Mutex
-	at      tip // guarded by mu, like all below: position on disk
-	upTo    tip // position with what waits
-	rows    []fold.Row
-	moves   map[feedKey]move
-	flushed chan struct{} // closed at each flush
-	some    chan struct{} // buffer 1: something waits
+	turn sync.Mutex // whoever writes to the file, or wants it to keep its length
+	sum  hash.Hash  // guarded by turn: SHA-256 of the file
+
+	mu   sync.RWMutex
+	disk uint64 // guarded by mu: bytes in the file
+	tail []byte // guarded by mu: what follows them
 }
 
-type feedKey struct {
-	store subjects.StoreID
-	kind  record.ItemKind
-	key   [16]byte
-}
-
-type move struct{ was, now uint64 }
-
-const (
-	flushEvery = 20 * time.Millisecond
-	flushMost  = 200 * time.Millisecond
-	// A pause is this many times as long as the flush before it. At a fixed pace, history was half of the
-	// centre's CPU under load: the same pages, written again and again. The feed lags flushMost at most.
-	calm       = 6
-	maxWaiting = 1 << 16 // rows; more than these and the fold waits for the disk
-)
-
-var (
-	bucketMeta = []byte("meta")
-	bucketFeed = []byte("feed")
-	keyAt      = []byte("at")
-)
-
-func bucketOf(t fold.Table) []byte { return []byte{'t', byte(t)} }
-
-func openHistory(path string) (*history, error) {
-	open := func() (*bolt.DB, error) {
-		return bolt.Open(path, 0o600, &bolt.Options{
-			Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoFreelistSync: true,
-		})
-	}
-	db, err := open()
-	if errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrVersionMismatch) {
-		// It is made from the journal, so it is set aside and made again.
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			return nil, fmt.Errorf("set damaged history aside: %w", err)
-		}
-		db, err = open()
-	}
+// openHistory opens the file and cuts it to a size, whose bytes the caller has checked and whose sum he
+// gives. At size zero it begins anew.
+func openHistory(path string, size uint64, sum hash.Hash) (*history, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open history %s: %w", path, err)
+		return nil, fmt.Errorf("open history: %w", err)
 	}
-	h := &history{db: db, moves: map[feedKey]move{}, flushed: make(chan struct{}), some: make(chan struct{}, 1)}
-	err = db.Update(func(tx *bolt.Tx) error {
-		meta, err := tx.CreateBucketIfNotExists(bucketMeta)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.CreateBucketIfNotExists(bucketFeed); err != nil {
-			return err
-		}
-		if v := meta.Get(keyAt); v != nil {
-			h.at, err = readTip(v)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open history %s: %w", path, err), db.Close())
+	h := &history{file: f, sum: sum, disk: size}
+	if err := f.Truncate(int64(size)); err != nil {
+		return nil, errors.Join(fmt.Errorf("cut history %s to %d bytes: %w", path, size, err), f.Close())
 	}
-	h.upTo = h.at
+	if size == 0 {
+		h.sum, h.tail = sha256.New(), []byte(fold.LinesHead)
+	}
 	return h, nil
 }
 
-func (h *history) close() error { return h.db.Close() }
+func (h *history) close() error { return h.file.Close() }
 
-// empty drops what is left of a journal of another generation.
-func empty(tx *bolt.Tx) error {
-	var names [][]byte
-	if err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-		names = append(names, bytes.Clone(name))
-		return nil
-	}); err != nil {
-		return err
+// end is where the next line will lie.
+func (h *history) end() uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.disk + uint64(len(h.tail))
+}
+
+// add takes the lines of an entry. Only the fold's goroutine calls it, which then owns framed no more.
+func (h *history) add(framed []byte) {
+	if len(framed) == 0 {
+		return
 	}
-	for _, name := range names {
-		if err := tx.DeleteBucket(name); err != nil {
-			return err
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.tail) == 0 {
+		h.tail = framed
+		return
+	}
+	h.tail = append(h.tail, framed...)
+}
+
+// flush writes what waits.
+func (h *history) flush() error {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	return h.flushInTurn()
+}
+
+func (h *history) flushInTurn() error {
+	h.mu.RLock()
+	at, tail := h.disk, h.tail
+	h.mu.RUnlock()
+	if len(tail) == 0 {
+		return nil
+	}
+	if _, err := h.file.WriteAt(tail, int64(at)); err != nil {
+		return fmt.Errorf("%w: %w", ErrHistory, err)
+	}
+	h.sum.Write(tail)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.disk += uint64(len(tail))
+	if h.tail = h.tail[len(tail):]; len(h.tail) == 0 {
+		h.tail = nil // its bytes may still be read: they are not used again
+	}
+	return nil
+}
+
+// settled writes what waits, and gives how long the file then is and the SHA-256 of its bytes.
+func (h *history) settled() (size uint64, sum record.Hash, err error) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	if err := h.flushInTurn(); err != nil {
+		return 0, sum, err
+	}
+	return h.disk, record.Hash(h.sum.Sum(nil)), nil
+}
+
+// waiting is how many bytes could not be written yet.
+func (h *history) waiting() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.tail)
+}
+
+// lineGuess is how much of the file is read for a line; most are shorter.
+const lineGuess = 160
+
+// line reads the payload of the line at a position.
+func (h *history) line(at uint64) ([]byte, error) {
+	h.mu.RLock()
+	disk, tail := h.disk, h.tail
+	h.mu.RUnlock()
+	if at >= disk {
+		if at-disk >= uint64(len(tail)) {
+			return nil, fmt.Errorf("%w: there is no line at %d, it ends at %d", ErrDamaged, at, disk+uint64(len(tail)))
+		}
+		p, _, err := fold.ReadLine(tail[at-disk:], at)
+		return p, err
+	}
+	b := make([]byte, min(lineGuess, disk-at))
+	if _, err := h.file.ReadAt(b, int64(at)); err != nil {
+		return nil, fmt.Errorf("read history at %d: %w", at, unexpected(err))
+	}
+	n, err := fold.LineSize(b)
+	if err == nil && n > len(b) && uint64(n) <= disk-at {
+		b = make([]byte, n)
+		if _, err := h.file.ReadAt(b, int64(at)); err != nil {
+			return nil, fmt.Errorf("read history at %d: %w", at, unexpected(err))
 		}
 	}
-	_, err := tx.CreateBucket(bucketMeta)
-	if err == nil {
-		_, err = tx.CreateBucket(bucketFeed)
+	p, _, err := fold.ReadLine(b, at)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %d: %w", ErrDamaged, at, err)
+	}
+	return p, nil
+}
+
+// unexpected makes the end of a file that should go on an error that says so.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", ErrDamaged, io.ErrUnexpectedEOF)
 	}
 	return err
 }
 
-// add takes what an entry made. It waits for the disk when too much is waiting for it.
-func (h *history) add(ctx context.Context, e *fold.Entry, fx *fold.Effects) {
-	h.mu.Lock()
-	if e.Number <= h.upTo.number && e.Generation == h.upTo.generation { // folded again after a restart: the rows are there
-		h.mu.Unlock()
-		return
-	}
-	h.rows = append(h.rows, fx.Rows...)
-	for _, c := range fx.Changes {
-		k := feedKey{c.Store, c.Kind, c.Key}
-		if m, ok := h.moves[k]; ok {
-			h.moves[k] = move{m.was, c.Now}
-		} else {
-			h.moves[k] = move{c.Was, c.Now}
-		}
-	}
-	h.upTo = tip{e.Generation, e.Number, e.Term, e.At, e.Hash(), e.Stream}
-	full, flushed := len(h.rows) > maxWaiting, h.flushed
-	h.mu.Unlock()
-	select {
-	case h.some <- struct{}{}:
-	default:
-	}
-	if full {
-		select {
-		case <-flushed:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// flush writes what waits, and gives the stores for which something has changed.
-func (h *history) flush() ([]subjects.StoreID, error) {
-	h.mu.Lock()
-	rows, moves, upTo := h.rows, h.moves, h.upTo
-	h.rows, h.moves = nil, map[feedKey]move{}
-	h.mu.Unlock()
-	if upTo == h.at {
-		return nil, nil
-	}
-	// Neighbours in the file are written together: sorted keys cost about half.
-	slices.SortFunc(rows, func(a, b fold.Row) int {
-		if a.Table != b.Table {
-			return int(a.Table) - int(b.Table)
-		}
-		return bytes.Compare(a.Key, b.Key)
-	})
-	err := h.db.Update(func(tx *bolt.Tx) error {
-		if h.at.generation != upTo.generation {
-			if err := empty(tx); err != nil {
-				return err
-			}
-		}
-		if err := putRows(tx, rows); err != nil {
-			return err
-		}
-		if err := putMoves(tx.Bucket(bucketFeed), moves); err != nil {
-			return err
-		}
-		return tx.Bucket(bucketMeta).Put(keyAt, upTo.append(nil))
-	})
-	if err != nil {
-		h.putBack(rows, moves)
-		return nil, fmt.Errorf("write history up to entry %d: %w", upTo.number, err)
-	}
-	// From here on history has come to upTo; rows written twice after a crash are the same rows.
-	h.mu.Lock()
-	h.at = upTo
-	close(h.flushed)
-	h.flushed = make(chan struct{})
-	h.mu.Unlock()
-	seen := map[subjects.StoreID]bool{}
-	var stores []subjects.StoreID
-	for k := range moves {
-		if !seen[k.store] {
-			seen[k.store] = true
-			stores = append(stores, k.store)
-		}
-	}
-	return stores, nil
-}
-
-// putBack keeps what could not be written for the next flush: without it that one would say that history
-// has come to an entry whose rows it never had.
-func (h *history) putBack(rows []fold.Row, moves map[feedKey]move) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.rows = append(rows, h.rows...)
-	for k, m := range h.moves {
-		if old, ok := moves[k]; ok {
-			m.was = old.was
-		}
-		moves[k] = m
-	}
-	h.moves = moves
-}
-
-func putRows(tx *bolt.Tx, rows []fold.Row) error {
-	var b *bolt.Bucket
-	for i := range rows {
-		if b == nil || rows[i].Table != rows[i-1].Table {
-			var err error
-			if b, err = tx.CreateBucketIfNotExists(bucketOf(rows[i].Table)); err != nil {
-				return err
-			}
-		}
-		if err := b.Put(rows[i].Key, rows[i].Value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func putMoves(b *bolt.Bucket, moves map[feedKey]move) error {
-	gone, keys := make([][]byte, 0, len(moves)), make([][]byte, 0, len(moves))
-	for k, m := range moves {
-		if m.was != 0 && m.was != m.now {
-			gone = append(gone, feedRow(k, m.was))
-		}
-		keys = append(keys, feedRow(k, m.now))
-	}
-	slices.SortFunc(gone, bytes.Compare)
-	for _, k := range gone {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(keys, bytes.Compare)
-	for _, k := range keys {
-		if err := b.Put(k, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func feedRow(k feedKey, entry uint64) []byte {
-	b := append(feedPrefix(k.store), record.AppendU64(nil, entry)...)
-	b = append(b, byte(k.kind))
-	return append(b, k.key[:]...)
-}
-
-// feedPrefix ends in a byte that no token holds, so that store 1 does not read store 11's rows.
-func feedPrefix(s subjects.StoreID) []byte { return append([]byte(s.String()), 0) }
-
-// scribe flushes history while ctx lasts, and then once more.
-func (r *Replica) scribe(ctx context.Context) error {
-	saved := r.now()
-	for {
-		select {
-		case <-r.history.some:
-		case <-ctx.Done():
-			return r.flush()
-		}
-		start := time.Now()
-		if err := r.flush(); err != nil {
-			return err
-		}
-		took := time.Since(start)
-		if now := r.now(); now.Sub(saved) > r.saveEvery && !r.peers.self(now).writing {
-			done, err := r.save()
-			if err != nil {
-				r.log.Warn("snapshot", "err", err)
-			}
-			if done || err != nil {
-				saved = now
-			}
-		}
-		wait(ctx, min(max(flushEvery, calm*took), flushMost))
-	}
-}
-
-func (r *Replica) flush() error {
-	start := time.Now()
-	stores, err := r.history.flush()
+// lines reads all lines that there are now, in order.
+func (h *history) lines(fn func(at uint64, payload []byte) error) error {
+	h.mu.RLock()
+	disk, tail := h.disk, h.tail
+	h.mu.RUnlock()
+	at, err := scan(io.NewSectionReader(h.file, 0, int64(disk)), disk, fn)
 	if err != nil {
 		return err
 	}
-	r.metrics.flush.Observe(time.Since(start).Seconds())
-	if r.cfg.Changed != nil && len(stores) > 0 {
-		r.cfg.Changed(stores)
+	for len(tail) > 0 {
+		if at == 0 { // nothing of it is in the file
+			tail, at = tail[len(fold.LinesHead):], uint64(len(fold.LinesHead))
+			continue
+		}
+		p, n, err := fold.ReadLine(tail, at)
+		if err != nil {
+			return err
+		}
+		if err := fn(at, p); err != nil {
+			return err
+		}
+		tail, at = tail[n:], at+uint64(n)
 	}
 	return nil
 }
 
-// FeedKey is one item of a store's part of the feed, and the entry that last changed it.
-type FeedKey struct {
-	Kind  record.ItemKind
-	Key   [16]byte
-	Entry uint64
-}
-
-// Feed lists what has changed for a store after an entry, oldest change first, at least until limit
-// and to the end of the entry in which the limit falls. upTo is the cursor to go on from.
-func (r *Replica) Feed(store subjects.StoreID, after uint64, limit int) (keys []FeedKey, upTo uint64, more bool, err error) {
-	err = r.history.db.View(func(tx *bolt.Tx) error {
-		at, err := readTip(tx.Bucket(bucketMeta).Get(keyAt))
-		if err != nil {
-			return err
-		}
-		upTo = at.number
-		prefix := feedPrefix(store)
-		c := tx.Bucket(bucketFeed).Cursor()
-		for k, _ := c.Seek(append(prefix, record.AppendU64(nil, after+1)...)); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-			rd := record.Reader{B: k[len(prefix):]}
-			f := FeedKey{Entry: rd.U64(), Kind: record.ItemKind(rd.U8())}
-			rd.Fill(f.Key[:])
-			if rd.Err != nil {
-				return rd.Err
-			}
-			if len(keys) >= limit && f.Entry != keys[len(keys)-1].Entry {
-				upTo, more = keys[len(keys)-1].Entry, true
-				return nil
-			}
-			keys = append(keys, f)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, 0, false, fmt.Errorf("feed of store %s: %w", store, err)
+// scan reads the lines of a history of a given size, and gives where it ended: at size, or it is damaged.
+func scan(from io.Reader, size uint64, fn func(at uint64, payload []byte) error) (at uint64, err error) {
+	if size == 0 {
+		return 0, nil
 	}
-	return keys, upTo, more, nil
-}
-
-// HistoryAt gives the entry that history on disk has come to, and its journal's generation.
-func (r *Replica) HistoryAt() (record.Generation, uint64) {
-	r.history.mu.Lock()
-	defer r.history.mu.Unlock()
-	return r.history.at.generation, r.history.at.number
-}
-
-// Rows calls fn for the rows of a table whose keys begin with prefix, in order, until it gives false.
-// Key and value are valid only during the call.
-func (r *Replica) Rows(t fold.Table, prefix []byte, fn func(key, value []byte) bool) error {
-	return r.history.db.View(func(tx *bolt.Tx) error {
-		b := tx.Bucket(bucketOf(t))
-		if b == nil {
-			return nil
+	in := bufio.NewReaderSize(from, 2*fold.MaxLine)
+	head := make([]byte, len(fold.LinesHead))
+	if _, err := io.ReadFull(in, head); err != nil || string(head) != fold.LinesHead {
+		return 0, fmt.Errorf("%w: it has no head", ErrDamaged)
+	}
+	for at = uint64(len(head)); at < size; {
+		b, err := in.Peek(int(min(lineGuess, size-at)))
+		if err != nil {
+			return at, fmt.Errorf("read history at %d: %w", at, unexpected(err))
 		}
-		c := b.Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Next() {
-			if !fn(k, v) {
-				return nil
+		n, err := fold.LineSize(b)
+		if err == nil && n > len(b) && uint64(n) <= size-at {
+			if b, err = in.Peek(n); err != nil {
+				return at, fmt.Errorf("read history at %d: %w", at, unexpected(err))
 			}
 		}
-		return nil
-	})
+		p, n, err := fold.ReadLine(b, at)
+		if err != nil {
+			return at, fmt.Errorf("%w at %d: %w", ErrDamaged, at, err)
+		}
+		if err := fn(at, p); err != nil {
+			return at, err
+		}
+		if _, err := in.Discard(n); err != nil {
+			return at, fmt.Errorf("read history at %d: %w", at, err)
+		}
+		at += uint64(n)
+	}
+	return at, nil
+}
+
+// CheckHistory reads the first size bytes of a history's file, line by line, and gives their SHA-256.
+// ErrDamaged means that they are not lines.
+func CheckHistory(ctx context.Context, path string, size uint64) (record.Hash, error) {
+	sum, err := checkHistory(path, size, ctx.Err)
+	if err != nil {
+		return record.Hash{}, err
+	}
+	return record.Hash(sum.Sum(nil)), nil
+}
+
+func checkHistory(path string, size uint64, stopped func() error) (hash.Hash, error) {
+	sum := sha256.New()
+	if size == 0 {
+		return sum, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("check history: %w", err)
+	}
+	from := io.TeeReader(io.LimitReader(f, int64(size)), sum)
+	_, err = scan(from, size, func(uint64, []byte) error { return stopped() })
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("check history %s: %w", path, err)
+	}
+	return sum, nil
 }

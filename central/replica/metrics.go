@@ -7,7 +7,8 @@ type metrics struct {
 	terms   prometheus.Counter
 	broken  prometheus.Counter
 	append  prometheus.Histogram
-	flush   prometheus.Histogram
+	damaged prometheus.Counter
+	pause   prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -24,10 +25,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		terms:   counter("tillstream_journal_terms_won_total", "Times this node became the journal's writer."),
 		broken:  counter("tillstream_journal_broken_total", "Times an entry did not follow the one before it."),
 		append:  seconds("tillstream_journal_append_seconds", "From publishing an entry to knowing that it is stored."),
-		flush:   seconds("tillstream_history_flush_seconds", "One transaction of history."),
+		damaged: counter("tillstream_replica_damaged_total", "Times a file of this node was found damaged."),
+		pause:   seconds("tillstream_snapshot_pause_seconds", "How long a snapshot held the fold."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.entries, m.terms, m.broken, m.append, m.flush)
+		reg.MustRegister(m.entries, m.terms, m.broken, m.append, m.damaged, m.pause)
 	}
 	return m
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +30,11 @@ var (
 	ErrTooLarge = errors.New("proposal is too large")
 	// ErrBroken means that an entry of the journal does not follow the one before it.
 	ErrBroken = errors.New("the journal's chain is broken")
+	// ErrHistory means that history cannot be written, as on a full disk. What waits is kept and is written
+	// when that is possible again.
+	ErrHistory = errors.New("history cannot be written")
+	// ErrDamaged means that a file of this node is not as it was written.
+	ErrDamaged = errors.New("damaged")
 )
 
 // Config says what a replica folds and where it keeps what it made.
@@ -38,17 +42,13 @@ type Config struct {
 	Node    subjects.NodeID
 	Net     subjects.Net
 	Machine fold.Machine
-	Dir     string     // for history.db and the snapshot; made if it is not there
+	Dir     string     // for history and the snapshot; made if it is not there
 	Conn    *nats.Conn // journal, proposals
 	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death
 
 	// Applied is called after each entry this node wrote, in order, from the fold; it must not block
 	// for long. Nil: nothing.
 	Applied func(e *fold.Entry, fx *fold.Effects)
-	// Changed is called after history has come to an entry, with the stores for which the feed has
-	// something new. Nil: nothing.
-	Changed func(stores []subjects.StoreID)
-
 	Now     func() time.Time      // nil: time.Now
 	Metrics prometheus.Registerer // nil: none
 	Log     *slog.Logger
@@ -62,6 +62,9 @@ type Replica struct {
 	log *slog.Logger
 
 	saveEvery time.Duration // snapshotEvery, except in tests
+	saving    sync.Mutex    // one snapshot at a time
+	freezes   chan chan<- frozen
+	saved     atomic.Bool // there is a snapshot
 
 	self    uint64 // drawn at each start: this process's mark in what it writes
 	history *history
@@ -72,6 +75,8 @@ type Replica struct {
 	machine fold.Machine // guarded by mu
 	tip     tip          // guarded by mu; written by the fold's goroutine only, which may read it without
 	moved   chan struct{}
+	// unwritten is what keeps history from being written; guarded by mu like tip.
+	unwritten error
 
 	proposals chan *waiting
 	entered   chan *fold.Entry // entries from the stream, opened
@@ -97,7 +102,7 @@ type tip struct {
 	stream     uint64 // its sequence in the stream
 }
 
-// Open opens history and loads the snapshot, if there is one that history has reached.
+// Open loads the snapshot and the history that belongs to it.
 func Open(cfg Config) (*Replica, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -117,22 +122,19 @@ func Open(cfg Config) (*Replica, error) {
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan *fold.Entry, 64),
+		freezes:   make(chan chan<- frozen),
 		metrics:   newMetrics(cfg.Metrics),
 	}
 	r.peers = newPeers(cfg.Node)
-	if r.history, err = openHistory(filepath.Join(cfg.Dir, "history.db")); err != nil {
-		return nil, err
-	}
 	if err := r.load(); err != nil {
-		return nil, errors.Join(err, r.history.close())
+		return nil, err
 	}
 	return r, nil
 }
 
 // Close writes a snapshot and closes history. Call it after Run has returned.
 func (r *Replica) Close() error {
-	_, err := r.save()
-	return errors.Join(err, r.history.close())
+	return errors.Join(r.save(r.freeze()), r.history.close())
 }
 
 // Abandon closes the files without the manners of Close, as a crash would leave them.
@@ -142,7 +144,7 @@ func (r *Replica) Abandon() error { return r.history.close() }
 func (r *Replica) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.scribe, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)
@@ -168,6 +170,7 @@ type Status struct {
 	At         time.Time // of that entry
 	Writer     string    // node that writes, as far as is known; empty: nobody
 	Broken     bool      // the fold has met an entry that does not follow
+	Waiting    int       // bytes of history that could not be written yet
 }
 
 // Status tells how far this node has come and who writes.
@@ -179,6 +182,7 @@ func (r *Replica) Status() Status {
 		Node: r.cfg.Node, Generation: r.tip.generation, Entry: r.tip.number, Hash: r.tip.hash,
 		Digest: r.machine.Digest(), Term: r.tip.term, At: time.UnixMilli(r.tip.at),
 		Writer: writer.String(), Broken: r.broken.Load(),
+		Waiting: r.history.waiting(),
 	}
 }
 
@@ -202,10 +206,27 @@ func (r *Replica) Read(ctx context.Context, n uint64, fn func(entry uint64)) err
 	}
 }
 
+// Line gives the payload of the line of history at a position. ErrDamaged means that the file is not as
+// it was written.
+func (r *Replica) Line(at uint64) ([]byte, error) { return r.history.line(at) }
+
+// Lines calls fn for every line of history, in order, until it gives an error. Within Read they are those
+// of all entries up to the one that is read.
+func (r *Replica) Lines(fn func(at uint64, payload []byte) error) error { return r.history.lines(fn) }
+
+// Generation gives the journal's, or zero while nothing is folded.
+func (r *Replica) Generation() record.Generation {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.tip.generation
+}
+
 // advance moves the tip and applies the entry. Only the fold's goroutine calls it.
 func (r *Replica) advance(e *fold.Entry, fx *fold.Effects) {
+	fx.From = r.history.end()
 	r.mu.Lock()
 	r.machine.Apply(e, fx)
+	r.history.add(fx.Framed)
 	r.tip = tip{e.Generation, e.Number, e.Term, e.At, e.Hash(), e.Stream}
 	close(r.moved)
 	r.moved = make(chan struct{})

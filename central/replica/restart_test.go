@@ -1,21 +1,17 @@
 package replica
 
 import (
-	"encoding/hex"
+	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
-	"tillstream/central/fold"
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
-
-func storeID(s string) subjects.StoreID { return subjects.StoreID{Token: subjects.MustToken(s)} }
 
 // lived is a member alone that has folded some entries and was stopped, by close or by crash.
 func lived(t *testing.T, end func(*member)) (*chain, *member) {
@@ -42,15 +38,29 @@ func (m *member) again() int {
 	return n
 }
 
-// rows gives table 1 of history once that has come to the state.
-func (m *member) rows() map[string]string {
+// told gives the lines of history: heads, and the entries that took them.
+func (m *member) told() map[string]uint64 {
 	m.c.t.Helper()
-	eventually(m.c.t, "history at the state's entry", func() bool {
-		_, at := m.HistoryAt()
-		return at == m.Status().Entry
+	out := map[string]uint64{}
+	err := m.Read(m.c.t.Context(), 0, func(uint64) {
+		err := m.Lines(func(at uint64, line []byte) error {
+			again, err := m.Line(at)
+			if err != nil || !bytes.Equal(again, line) {
+				m.c.t.Errorf("the line at %d is %q, read alone %q: %v", at, line, again, err)
+			}
+			r := record.Reader{B: line}
+			n := r.U64()
+			out[string(r.B)] = n
+			return r.Err
+		})
+		if err != nil {
+			m.c.t.Error(err)
+		}
+		if len(out) != len(m.machine.Order) {
+			m.c.t.Errorf("%d lines of history for a state of %d", len(out), len(m.machine.Order))
+		}
 	})
-	out := map[string]string{}
-	if err := m.Rows(1, nil, func(k, v []byte) bool { out[string(k)] = hex.EncodeToString(v); return true }); err != nil {
+	if err != nil {
 		m.c.t.Fatal(err)
 	}
 	return out
@@ -62,8 +72,8 @@ func TestAStopLeavesASnapshot(t *testing.T) {
 	if got, want := m.again(), 2; got != want { // its term, and what was proposed
 		t.Fatalf("%d entries applied after the restart, want %d", got, want)
 	}
-	if got, want := len(m.rows()), 21; got != want {
-		t.Fatalf("%d rows, want %d", got, want)
+	if got, want := len(m.told()), 21; got != want {
+		t.Fatalf("%d lines, want %d", got, want)
 	}
 }
 
@@ -73,42 +83,42 @@ func TestACrashLeavesNoSnapshot(t *testing.T) {
 	if got, want := m.again(), 23; got != want {
 		t.Fatalf("%d entries applied after the restart, want %d", got, want)
 	}
-	if got, want := len(m.rows()), 21; got != want {
-		t.Fatalf("%d rows, want %d", got, want)
+	if got, want := len(m.told()), 21; got != want {
+		t.Fatalf("%d lines, want %d", got, want)
 	}
 }
 
 // What is lost, old or damaged of a node's own files is made again: the same state, the same history.
 func TestFilesAreMadeAgain(t *testing.T) {
-	history, snapshot := "history.db", "state.snapshot"
-	for name, harm := range map[string]struct {
+	const history, snapshot = HistoryName, SnapshotName
+	harmed := func(name string, do func(b []byte) []byte) func(*testing.T, string, string) {
+		return func(t *testing.T, dir, _ string) { harm(t, filepath.Join(dir, name), do) }
+	}
+	flipped := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
+	for name, c := range map[string]struct {
 		do      func(t *testing.T, dir string, old string)
-		applied int
+		applied int // entries
 	}{
-		"history is gone":  {func(t *testing.T, dir, _ string) { remove(t, dir, history) }, 25},
-		"snapshot is gone": {func(t *testing.T, dir, _ string) { remove(t, dir, snapshot) }, 25},
-		"the snapshot is damaged": {func(t *testing.T, dir, _ string) {
-			path := filepath.Join(dir, snapshot)
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b[len(b)/2] ^= 1
-			if err := os.WriteFile(path, b, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, 25},
-		"history is no database": {func(t *testing.T, dir, _ string) {
-			if err := os.WriteFile(filepath.Join(dir, history), make([]byte, 1<<16), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, 25},
+		"history is gone":         {func(t *testing.T, dir, _ string) { remove(t, dir, history) }, 25},
+		"snapshot is gone":        {func(t *testing.T, dir, _ string) { remove(t, dir, snapshot) }, 25},
+		"the snapshot is damaged": {harmed(snapshot, flipped), 25},
+		"history is damaged":      {harmed(history, flipped), 25},
+		"history's last byte":     {harmed(history, func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b }), 25},
+		"history is no history":   {harmed(history, func(b []byte) []byte { return make([]byte, len(b)) }), 25},
+		"the snapshot is of another form": {harmed(snapshot, func(b []byte) []byte {
+			b[7]++
+			return b
+		}), 25},
+		"the snapshot is cut short":        {harmed(snapshot, func(b []byte) []byte { return b[:len(b)-1] }), 25},
+		"the snapshot goes on":             {harmed(snapshot, func(b []byte) []byte { return append(b, 0) }), 25},
+		"history is cut short":             {harmed(history, func(b []byte) []byte { return b[:len(b)-1] }), 25},
+		"history goes on":                  {harmed(history, func(b []byte) []byte { return append(b, "what a crash left"...) }), 2},
 		"the snapshot is ahead of history": {func(t *testing.T, dir, old string) { put(t, dir, history, old) }, 25},
 		"the snapshot is old":              {func(t *testing.T, dir, old string) { put(t, dir, snapshot, old) }, 4},
 		"both are old":                     {func(t *testing.T, dir, old string) { put(t, dir, history, old); put(t, dir, snapshot, old) }, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, m := lived(t, (*member).stop)
+			chain, m := lived(t, (*member).stop)
 			old := t.TempDir()
 			for _, f := range []string{history, snapshot} {
 				put(t, old, f, m.dir)
@@ -116,25 +126,74 @@ func TestFilesAreMadeAgain(t *testing.T) {
 			m.start()
 			m.propose("later")
 			m.stop()
-			harm.do(t, m.dir, old)
-			if got := m.again(); got != harm.applied {
-				t.Errorf("%d entries applied after the restart, want %d", got, harm.applied)
+			whole := read(t, filepath.Join(m.dir, history))
+			c.do(t, m.dir, old)
+			if got := m.again(); got != c.applied {
+				t.Errorf("%d entries applied after the restart, want %d", got, c.applied)
 			}
-			want := map[string]string{}
-			for _, e := range c.journal() {
+			want := map[string]uint64{}
+			for _, e := range chain.journal() {
 				for _, p := range e.Proposals {
-					want[string(p.Head)] = hex.EncodeToString(record.AppendU64(nil, e.Number))
+					want[string(p.Head)] = e.Number
 				}
 			}
-			if got := m.rows(); !maps.Equal(got, want) {
+			if got := m.told(); !maps.Equal(got, want) {
 				t.Errorf("history %v, want %v", got, want)
 			}
-			keys, upTo, more, err := m.Feed(shop, 0, 100)
-			if err != nil || len(keys) != len(want) || more || upTo != m.Status().Entry {
-				t.Errorf("feed of %d items up to %d, more %v: %v; want %d", len(keys), upTo, more, err, len(want))
+			if err := m.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+			m.stop()
+			if got := read(t, filepath.Join(m.dir, history)); !bytes.HasPrefix(got, whole) {
+				t.Error("history was made again otherwise than it was")
 			}
 		})
 	}
+}
+
+// Every byte of the two files counts: with any of them changed, the node folds the journal again and comes
+// to what it was.
+func TestEveryByteOfTheFilesIsChecked(t *testing.T) {
+	_, m := lived(t, (*member).stop)
+	for _, name := range []string{HistoryName, SnapshotName} {
+		path := filepath.Join(m.dir, name)
+		whole := read(t, path)
+		for i := range whole {
+			harm(t, path, func(b []byte) []byte { b[i] ^= 1 << (i % 8); return b })
+			got := newTally()
+			if _, err := Load(m.dir, got); !errors.Is(err, ErrDamaged) || len(got.Order) > 0 {
+				t.Fatalf("byte %d of %s is another: %d heads and %v, want ErrDamaged", i, name, len(got.Order), err)
+			}
+			harm(t, path, func([]byte) []byte { return bytes.Clone(whole) })
+		}
+		for cut := range whole {
+			harm(t, path, func([]byte) []byte { return bytes.Clone(whole[:cut]) })
+			if _, err := Load(m.dir, newTally()); !errors.Is(err, ErrDamaged) {
+				t.Fatalf("%s is cut to %d bytes: %v, want ErrDamaged", name, cut, err)
+			}
+		}
+		harm(t, path, func([]byte) []byte { return bytes.Clone(whole) })
+	}
+	if s, err := Load(m.dir, newTally()); err != nil || s.Entry != 21 {
+		t.Fatalf("entry %d of files that are whole: %v", s.Entry, err)
+	}
+}
+
+// harm changes a file.
+func harm(t *testing.T, path string, do func([]byte) []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, do(read(t, path)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func remove(t *testing.T, dir, name string) {
@@ -156,7 +215,8 @@ func put(t *testing.T, dir, name, from string) {
 	}
 }
 
-// A follower writes snapshots while the fold goes on: what such a snapshot holds, history holds too.
+// Nodes write snapshots while the fold goes on, the one that writes the journal among them: what such a
+// snapshot holds, history holds too.
 func TestASnapshotUnderLoad(t *testing.T) {
 	c := newChain(t, three)
 	for _, m := range c.nodes {
@@ -164,208 +224,58 @@ func TestASnapshotUnderLoad(t *testing.T) {
 		m.start()
 	}
 	w := c.writer()
-	m := c.other(w)
 	l := c.load(4, w)
 	l.wait(20)
-	eventually(t, "a snapshot", func() bool {
+	eventually(t, "snapshots of all", func() bool {
 		l.wait(10)
-		_, err := os.Stat(m.snapshotPath())
-		return err == nil
+		for _, m := range c.nodes {
+			if _, err := os.Stat(filepath.Join(m.dir, SnapshotName)); err != nil {
+				return false
+			}
+		}
+		return true
 	})
 	l.wait(20)
 	answered := l.end()
-	m.crash()
-	m.start()
+	for _, m := range c.nodes {
+		m.crash()
+		m.start()
+	}
 	c.check(answered)
-	if got, all := m.machine.applied, int(m.Status().Entry); got == all {
-		t.Fatalf("all of %d entries were folded again, in spite of a snapshot", all)
-	}
-	if got := m.rows(); len(got) < len(answered) {
-		t.Fatalf("%d rows in history, %d answered", len(got), len(answered))
-	}
-}
-
-// What could not be written is written by the next flush, or history would say that it has come to an
-// entry whose rows it never had.
-func TestHistoryKeepsWhatCouldNotBeWritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "history.db")
-	h, err := openHistory(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	add := func(n, was uint64, key string) {
-		h.add(t.Context(), &fold.Entry{Number: n}, &fold.Effects{
-			Rows:    []fold.Row{{Table: 1, Key: []byte(key), Value: []byte{byte(n)}}},
-			Changes: []fold.Change{{Store: shop, Kind: record.ItemShopper, Key: keyOf("same"), Was: was, Now: n}},
-		})
-	}
-	add(1, 0, "a")
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.close(); err != nil {
-		t.Fatal(err)
-	}
-	add(2, 1, "b")
-	if _, err := h.flush(); err == nil {
-		t.Fatal("a flush into a closed file succeeds")
-	}
-	add(3, 2, "c")
-	again, err := openHistory(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = again.close() }() // nothing more is written
-	h.db = again.db
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	r := &Replica{history: h}
-	var got string
-	if err := r.Rows(1, nil, func(k, v []byte) bool { got += fmt.Sprint(string(k), v); return true }); err != nil {
-		t.Fatal(err)
-	}
-	if want := "a[1]b[2]c[3]"; got != want {
-		t.Fatalf("rows %s, want %s", got, want)
-	}
-	keys, upTo, _, err := r.Feed(shop, 0, 10)
-	if err != nil || len(keys) != 1 || keys[0].Entry != 3 || upTo != 3 {
-		t.Fatalf("feed %+v up to %d, want one item, of entry 3: %v", keys, upTo, err)
+	for _, m := range c.nodes {
+		if got, all := m.machine.applied, int(m.Status().Entry); got == all {
+			t.Errorf("node %d: all of %d entries were folded again, in spite of a snapshot", m.i, all)
+		}
+		if got := m.told(); len(got) < len(answered) {
+			t.Errorf("node %d: %d lines of history, %d answered", m.i, len(got), len(answered))
+		}
 	}
 }
 
-// The same when the fold went on while the flush failed: the item's row is where it was on disk.
-func TestHistoryPutsBackUnderWhatCameMeanwhile(t *testing.T) {
-	h, err := openHistory(filepath.Join(t.TempDir(), "history.db"))
-	if err != nil {
-		t.Fatal(err)
+// All nodes make the same history, byte for byte, and the same snapshot of the same entry.
+func TestFilesAreTheSameOnEveryNode(t *testing.T) {
+	c := started(t, three)
+	l := c.load(4, c.nodes...)
+	l.wait(100)
+	c.check(l.end())
+	entry := c.nodes[0].Status().Entry
+	var first [][]byte
+	for _, m := range c.nodes {
+		m.halt()
 	}
-	defer func() { _ = h.close() }() // nothing more is written
-	add := func(n, was uint64) {
-		h.add(t.Context(), &fold.Entry{Number: n}, &fold.Effects{
-			Rows:    []fold.Row{{Table: 1, Key: []byte{byte(n)}}},
-			Changes: []fold.Change{{Store: shop, Kind: record.ItemShopper, Key: keyOf("same"), Was: was, Now: n}},
-		})
-	}
-	add(1, 0)
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	add(2, 1)
-	rows, moves := h.rows, h.moves
-	h.rows, h.moves = nil, map[feedKey]move{}
-	add(3, 2)
-	h.putBack(rows, moves)
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	r := &Replica{history: h}
-	keys, _, _, err := r.Feed(shop, 0, 10)
-	if err != nil || len(keys) != 1 || keys[0].Entry != 3 {
-		t.Fatalf("feed %+v, want one item, of entry 3: %v", keys, err)
-	}
-	var got []byte
-	if err := r.Rows(1, nil, func(k, _ []byte) bool { got = append(got, k...); return true }); err != nil {
-		t.Fatal(err)
-	}
-	if want := []byte{1, 2, 3}; !slices.Equal(got, want) {
-		t.Fatalf("rows %v, want %v", got, want)
-	}
-}
-
-// Between applying an entry and handing over its rows there is no good moment for a snapshot.
-func TestNoSnapshotOfAnEntryWithoutItsRows(t *testing.T) {
-	c := newChain(t, single)
-	m := c.nodes[0]
-	m.open()
-	e := m.next([]fold.Proposal{{Head: []byte("one")}})
-	var fx fold.Effects
-	m.advance(e, &fx)
-	if done, err := m.save(); done || err != nil {
-		t.Fatalf("saved: %v, %v", done, err)
-	}
-	if _, err := os.Stat(m.snapshotPath()); err == nil {
-		t.Fatal("a snapshot says that it holds an entry whose rows history has not")
-	}
-	m.history.add(t.Context(), e, &fx)
-	if done, err := m.save(); !done || err != nil {
-		t.Fatalf("saved: %v, %v", done, err)
-	}
-}
-
-// History of another journal's life is dropped with the first entry of this one.
-func TestHistoryOfAnotherGenerationIsDropped(t *testing.T) {
-	h, err := openHistory(filepath.Join(t.TempDir(), "history.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = h.close() }() // nothing more is written
-	add := func(g byte, n uint64, key string) {
-		h.add(t.Context(), &fold.Entry{Generation: record.Generation{g}, Number: n}, &fold.Effects{
-			Rows:    []fold.Row{{Table: 1, Key: []byte(key)}},
-			Changes: []fold.Change{{Store: shop, Kind: record.ItemShopper, Key: keyOf(key), Now: n}},
-		})
-	}
-	for n := range uint64(5) {
-		add(1, n+1, fmt.Sprint("old", n))
-	}
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	add(2, 1, "new")
-	if _, err := h.flush(); err != nil {
-		t.Fatal(err)
-	}
-	r := &Replica{history: h}
-	var got string
-	if err := r.Rows(1, nil, func(k, _ []byte) bool { got += string(k); return true }); err != nil {
-		t.Fatal(err)
-	}
-	keys, _, _, err := r.Feed(shop, 0, 10)
-	if g, at := r.HistoryAt(); err != nil || got != "new" || len(keys) != 1 || at != 1 || g != (record.Generation{2}) {
-		t.Fatalf("rows %q, %d keys, at entry %d of %s: %v", got, len(keys), at, g, err)
-	}
-}
-
-// The feed's pages end with an entry, and go on where they ended; one store does not see another's.
-func TestFeedPages(t *testing.T) {
-	h, err := openHistory(filepath.Join(t.TempDir(), "history.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = h.close() }() // nothing more is written
-	r := &Replica{history: h}
-	for n := uint64(1); n <= 4; n++ {
-		var fx fold.Effects
-		for k := range 3 {
-			for _, s := range []string{"1", "11"} {
-				fx.Changes = append(fx.Changes, fold.Change{
-					Store: storeID(s), Kind: record.ItemShopper, Key: keyOf(fmt.Sprint(n, k)), Now: n,
-				})
+	for i, m := range c.nodes {
+		if got := m.Status().Entry; got != entry {
+			t.Skipf("node %d is at entry %d, another at %d: the writer changed meanwhile", i, got, entry)
+		}
+		m.stop()
+		files := [][]byte{read(t, filepath.Join(m.dir, HistoryName)), read(t, filepath.Join(m.dir, SnapshotName))}
+		if i == 0 {
+			first = files
+		}
+		for k := range files {
+			if !bytes.Equal(files[k], first[k]) {
+				t.Errorf("file %d of node %d is not that of node 0", k, i)
 			}
 		}
-		h.add(t.Context(), &fold.Entry{Number: n}, &fx)
-	}
-	if stores, err := h.flush(); err != nil || len(stores) != 2 {
-		t.Fatalf("stores %v: %v", stores, err)
-	}
-	for _, page := range []struct {
-		after uint64
-		limit int
-		items int
-		upTo  uint64
-		more  bool
-	}{
-		{0, 1, 3, 1, true}, {0, 3, 3, 1, true}, {0, 4, 6, 2, true}, {1, 6, 6, 3, true},
-		{3, 1, 3, 4, false}, {2, 6, 6, 4, false}, {0, 100, 12, 4, false}, {4, 1, 0, 4, false}, {9, 1, 0, 4, false},
-	} {
-		keys, upTo, more, err := r.Feed(storeID("1"), page.after, page.limit)
-		if err != nil || len(keys) != page.items || upTo != page.upTo || more != page.more {
-			t.Errorf("after %d limit %d: %d items up to %d, more %v (%v); want %d up to %d, more %v",
-				page.after, page.limit, len(keys), upTo, more, err, page.items, page.upTo, page.more)
-		}
-	}
-	if err := r.Rows(9, nil, func(_, _ []byte) bool { return true }); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -31,8 +31,7 @@ func (m *tally) Apply(e *fold.Entry, fx *fold.Effects) {
 			n = len(m.Order)
 			m.seen[head] = n
 			m.Sum = sha256.Sum256(append(m.Sum[:], head...))
-			fx.Rows = append(fx.Rows, fold.Row{Table: 1, Key: p.Head, Value: record.AppendU64(nil, e.Number)})
-			fx.Changes = append(fx.Changes, fold.Change{Store: shop, Kind: record.ItemShopper, Key: keyOf(head), Now: e.Number})
+			fx.Line(append(record.AppendU64(nil, e.Number), head...))
 		}
 		fx.Outcomes = append(fx.Outcomes, fmt.Append(nil, n))
 	}
@@ -40,21 +39,40 @@ func (m *tally) Apply(e *fold.Entry, fx *fold.Effects) {
 
 func (m *tally) Digest() record.Hash { return m.Sum }
 
-func (m *tally) Snapshot(w io.Writer) error { return json.NewEncoder(w).Encode(m) }
-
-func (m *tally) Restore(r io.Reader) error {
-	if err := json.NewDecoder(r).Decode(m); err != nil {
-		return err
+// Freeze gives the state in parts of a few bytes.
+func (m *tally) Freeze() func([]byte) ([]byte, bool) {
+	rest, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
 	}
-	for i, head := range m.Order {
-		m.seen[head] = i + 1
+	return func(b []byte) ([]byte, bool) {
+		n := min(100, len(rest))
+		b, rest = append(b, rest[:n]...), rest[n:]
+		return b, n > 0
 	}
-	return nil
 }
 
-var shop = storeID("0001")
+func (m *tally) Thaw() {}
 
-func keyOf(head string) [16]byte {
-	h := sha256.Sum256([]byte(head))
-	return [16]byte(h[:16])
+func (m *tally) Restore(part func() ([]byte, error)) error {
+	var data []byte
+	for {
+		p, err := part()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		data = append(data, p...)
+	}
+	again := newTally()
+	if err := json.Unmarshal(data, again); err != nil {
+		return err
+	}
+	for i, head := range again.Order {
+		again.seen[head] = i + 1
+	}
+	*m = *again
+	return nil
 }

@@ -31,7 +31,7 @@ var errLost = errors.New("another node wrote the journal")
 // turn is called every beat: it tries to become the writer when the writer has been silent.
 func (r *Replica) turn(ctx context.Context) {
 	now := time.Now() // how long it was silent; r.now is for what is written
-	if r.clockIsOff() {
+	if r.clockIsOff() || r.stuck() {
 		return
 	}
 	writer, term, alive := r.peers.writer(now)
@@ -83,7 +83,7 @@ func (r *Replica) candidate(ctx context.Context) error {
 	r.writing = true
 	r.peers.setSelf(e.Term, true)
 	r.log.Info("writes the journal", "term", e.Term)
-	r.settle(ctx, e, nil)
+	r.settle(e, nil)
 	r.metrics.terms.Inc()
 	return nil
 }
@@ -131,12 +131,12 @@ func (r *Replica) write(ctx context.Context, batch []*waiting) error {
 	}
 	// From here on the entry is kept by a majority of the centre. If we die here, it is folded from the
 	// stream, and the proposers, who heard nothing, propose again what will then be a repeat.
-	r.settle(ctx, e, batch)
+	r.settle(e, batch)
 	return nil
 }
 
 // settle applies an entry that this node wrote, and answers its proposers.
-func (r *Replica) settle(ctx context.Context, e *fold.Entry, batch []*waiting) {
+func (r *Replica) settle(e *fold.Entry, batch []*waiting) {
 	var fx fold.Effects
 	r.advance(e, &fx)
 	for i, p := range batch {
@@ -145,7 +145,7 @@ func (r *Replica) settle(ctx context.Context, e *fold.Entry, batch []*waiting) {
 	if r.cfg.Applied != nil {
 		r.cfg.Applied(e, &fx)
 	}
-	r.history.add(ctx, e, &fx)
+	r.flush()
 }
 
 // append publishes the entry after the tip and makes sure of its fate. One message is in flight at a

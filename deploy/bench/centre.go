@@ -333,12 +333,12 @@ func folded(f *fleet.Fleet, want uint64) error {
 		if n == nil {
 			return fmt.Errorf("%s is down", c.Name())
 		}
-		var got, entry uint64
-		if err := n.Replica().Read(context.Background(), 0, func(e uint64) { got, entry = n.Books().Totals().Posted, e }); err != nil {
+		var got uint64
+		if err := n.Replica().Read(context.Background(), 0, func(uint64) { got = n.Books().Totals().Posted }); err != nil {
 			return err
 		}
-		if _, at := n.Replica().HistoryAt(); got < want || at < entry {
-			return fmt.Errorf("%s has posted %d of %d, its history is at entry %d of %d", c.Name(), got, want, at, entry)
+		if waits := n.Replica().Status().Waiting; got < want || waits > 0 {
+			return fmt.Errorf("%s has posted %d of %d, and %d bytes of its history wait", c.Name(), got, want, waits)
 		}
 	}
 	return nil

@@ -1,11 +1,12 @@
 package bench
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 
 	"tillstream/central/books"
 	"tillstream/central/fold"
+	"tillstream/central/replica"
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -66,21 +68,22 @@ func (b *bench) reopen(ctx context.Context, n int) (out reopened, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }() // gigabytes
-	path := filepath.Join(dir, "state.snapshot")
-	digest, err := writeBooks(ctx, path, n)
+	digest, err := writeBooks(ctx, dir, n)
 	if err != nil {
 		return out, err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return out, err
+	for _, name := range []string{replica.SnapshotName, replica.HistoryName} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			return out, err
+		}
+		out.disk += float64(info.Size()) / float64(n)
 	}
-	out.disk = float64(info.Size()) / float64(n)
 	runtime.GC() // what writing left behind
 	before := heap()
 	again := books.New()
 	began, used := time.Now(), cpuTime()
-	if err := restore(path, again); err != nil {
+	if _, err := replica.Load(dir, again); err != nil {
 		return out, err
 	}
 	out.took = time.Since(began)
@@ -99,26 +102,17 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// restore does what package replica does with its snapshot.
-func restore(path string, to *books.Books) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read snapshot: %w", err)
-	}
-	n := len(data) - sha256.Size
-	if n < 0 || sha256.Sum256(data[:n]) != [sha256.Size]byte(data[n:]) {
-		return fmt.Errorf("read snapshot %s: it is damaged", path)
-	}
-	return to.Restore(bytes.NewReader(data[:n]))
-}
-
-// writeBooks folds receipts until the books have so many accounts, and writes their snapshot.
-func writeBooks(ctx context.Context, path string, n int) (record.Hash, error) {
+// writeBooks folds receipts until the books have so many accounts, and writes their snapshot and history.
+func writeBooks(ctx context.Context, dir string, n int) (record.Hash, error) {
 	b := books.New()
 	store := subjects.StoreID{Token: subjects.MustToken("0001")}
 	pen := newPen(store, subjects.TillID{Token: subjects.MustToken("01")})
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e := fold.Entry{Generation: record.NewGeneration(first)}
+	history := &historyFile{sum: sha256.New()}
+	if err := history.open(filepath.Join(dir, replica.HistoryName)); err != nil {
+		return record.Hash{}, err
+	}
 	for k := 0; k < n; {
 		if ctx.Err() != nil {
 			return record.Hash{}, context.Cause(ctx)
@@ -135,16 +129,44 @@ func writeBooks(ctx context.Context, path string, n int) (record.Hash, error) {
 		e.Number++
 		e.At = at.UnixMilli()
 		e.Proposals = []fold.Proposal{pen.pack(recs...).Proposal()}
-		b.Apply(&e, new(fold.Effects))
+		fx := fold.Effects{From: history.size}
+		b.Apply(&e, &fx)
+		history.add(fx.Framed)
 	}
-	var out bytes.Buffer
-	if err := b.Snapshot(&out); err != nil {
+	s := replica.Snapshot{Generation: e.Generation, Entry: e.Number, At: e.At, History: history.size}
+	var err error
+	if s.Sum, err = history.close(); err != nil {
 		return record.Hash{}, err
 	}
-	sum := sha256.Sum256(out.Bytes())
-	out.Write(sum[:])
-	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-		return record.Hash{}, fmt.Errorf("write snapshot: %w", err)
+	err = replica.WriteSnapshot(filepath.Join(dir, replica.SnapshotName), &s, b.Freeze())
+	b.Thaw()
+	return b.Digest(), err
+}
+
+// historyFile is a history under way.
+type historyFile struct {
+	file *os.File
+	out  *bufio.Writer
+	sum  hash.Hash
+	size uint64
+}
+
+func (h *historyFile) open(path string) (err error) {
+	if h.file, err = os.Create(path); err != nil {
+		return fmt.Errorf("write history: %w", err)
 	}
-	return b.Digest(), nil
+	h.out = bufio.NewWriterSize(h.file, 1<<20)
+	h.add([]byte(fold.LinesHead))
+	return nil
+}
+
+// add keeps its error for close.
+func (h *historyFile) add(lines []byte) {
+	h.sum.Write(lines)
+	h.size += uint64(len(lines))
+	_, _ = h.out.Write(lines) // Flush gives the first error
+}
+
+func (h *historyFile) close() (record.Hash, error) {
+	return record.Hash(h.sum.Sum(nil)), errors.Join(h.out.Flush(), h.file.Close())
 }

@@ -137,9 +137,11 @@ func incidents(t *testing.T, f *fleet.Fleet) (texts []string) {
 	t.Helper()
 	for i, c := range f.Centre() {
 		var here []string
-		must(t, c.Node().Replica().Rows(books.TableIncidents, nil, func(_, value []byte) bool {
-			here = append(here, string(value))
-			return true
+		must(t, books.Tell(c.Node().Replica(), func(told *books.Told) error {
+			if told.Fate == 0 {
+				here = append(here, told.Incident)
+			}
+			return nil
 		}))
 		if got, want := strings.Join(here, "\n"), strings.Join(texts, "\n"); i > 0 && got != want {
 			t.Errorf("incidents at node %s:\n%s\nat another:\n%s", c.Name(), got, want)

@@ -70,7 +70,7 @@ func TestEachRuleIsFound(t *testing.T) {
 		{"deploy from below, in a test", "edge/a_test.go", imports("edge", "tillstream/deploy/fleet"), "only deploy and main import deploy"},
 		{"main", "edge/a.go", imports("edge", "tillstream"), "edge/a.go:5: edge may not import main"},
 		{"server", "edge/uplink/a.go", imports("uplink", "github.com/nats-io/nats-server/v2/server"), "its doorkeepers are edge/leaf, central/hub, deploy/*"},
-		{"bbolt", "central/books/a.go", imports("books", "go.etcd.io/bbolt"), "central/books may not import go.etcd.io/bbolt"},
+		{"bbolt", "central/replica/a.go", imports("replica", "go.etcd.io/bbolt"), "central/replica may not import go.etcd.io/bbolt"},
 		{"bbolt below", "edge/feed/a.go", imports("feed", "go.etcd.io/bbolt/errors"), "edge/feed may not import go.etcd.io/bbolt"},
 		{"events", "central/a.go", imports("central", "github.com/cloudevents/sdk-go/v2/event"), "its doorkeepers are subjects/event"},
 		{"the root of events", "subjects/event/a.go", imports("event", "github.com/cloudevents/sdk-go/v2"), "of that module only"},

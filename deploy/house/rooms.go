@@ -78,7 +78,7 @@ type door struct {
 func doors() []door {
 	return []door{
 		{module: "github.com/nats-io/nats-server", keepers: []string{"edge/leaf", "central/hub", "deploy/*"}, tests: true},
-		{module: "go.etcd.io/bbolt", keepers: []string{"edge/journal", "edge/cache", "central/replica",
+		{module: "go.etcd.io/bbolt", keepers: []string{"edge/journal", "edge/cache",
 			"deploy/bench"}}, // the bench has a bare file to compare with
 		{
 			module: "github.com/cloudevents/sdk-go", keepers: []string{"subjects/event"},

@@ -1,6 +1,8 @@
 package soak
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -77,16 +79,14 @@ func (h *History) accounts() []record.AccountID {
 // look is how often a wait looks again.
 const look = 10 * time.Millisecond
 
-// level waits until somebody writes the journal and all nodes have folded the same entry and written it
-// down.
+// level waits until somebody writes the journal and all nodes have folded the same entry.
 func level(ctx context.Context, nodes []*central.Node) (uint64, error) {
 	for {
 		s := nodes[0].Replica().Status()
 		same := s.Writer != "" && s.Entry > 0
 		for _, n := range nodes {
-			_, at := n.Replica().HistoryAt()
 			t := n.Replica().Status()
-			same = same && at == s.Entry && t.Hash == s.Hash && !t.Broken
+			same = same && t.Entry == s.Entry && t.Hash == s.Hash && !t.Broken
 		}
 		if same {
 			return s.Entry, nil
@@ -186,59 +186,46 @@ func readBooks(ctx context.Context, n *central.Node, accounts []record.AccountID
 				b.Shoppers[id] = s
 			}
 		}
-		if _, at := n.Replica().HistoryAt(); at == entry {
-			verdict, wrong = n.Books().Verify(n.Replica())
+		if verdict, wrong = n.Books().Verify(n.Replica()); wrong == nil {
+			wrong = b.readLines(n.Replica())
 		}
 	})
 	if err != nil || wrong != nil {
-		return b, fmt.Errorf("read books: %w", firstOf(err, wrong))
+		return b, fmt.Errorf("read books of node %s: %w", n.Replica().Status().Node, firstOf(err, wrong))
 	}
 	s := n.Replica().Status()
 	b.Node, b.Hash, b.Generation, b.Wrong = s.Node.String(), s.Hash, s.Generation, verdict.Wrong
-	if err := b.readRows(n); err != nil {
-		return b, fmt.Errorf("read history of node %s: %w", b.Node, err)
-	}
 	return b, nil
 }
 
-func (b *Books) readRows(n *central.Node) error {
+// readLines reads the lines of a history, and their sum.
+func (b *Books) readLines(h books.History) error {
 	sum := sha256.New()
-	var bad error
-	rows := func(t fold.Table, take func(key, value []byte) error) error {
-		err := n.Replica().Rows(t, nil, func(key, value []byte) bool {
-			sum.Write(binary.BigEndian.AppendUint32([]byte{byte(t)}, uint32(len(key))))
-			sum.Write(key)
-			sum.Write(binary.BigEndian.AppendUint32(nil, uint32(len(value))))
-			sum.Write(value)
-			bad = take(key, value)
-			return bad == nil
-		})
-		return firstOf(bad, err)
-	}
-	err := rows(books.TableReceipts, func(key, value []byte) (err error) {
-		var f Fate
-		f.Chain, f.Seq, f.Fate, f.Entry, f.RID, err = books.ReadFate(key, value)
-		b.Fates = append(b.Fates, f)
-		return err
+	err := h.Lines(func(_ uint64, payload []byte) error {
+		sum.Write(binary.BigEndian.AppendUint32(nil, uint32(len(payload))))
+		sum.Write(payload)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = rows(books.TablePostings, func(key, value []byte) (err error) {
-		var p Posting
-		p.Account, p.Posting, err = books.ReadPosting(key, value)
-		b.Postings = append(b.Postings, p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = rows(books.TableIncidents, func(key, value []byte) error {
-		k := record.Reader{B: key}
-		b.Incidents = append(b.Incidents, Incident{Entry: k.U64(), Text: string(value)})
-		return k.Err
-	})
 	b.Rows = record.Hash(sum.Sum(nil))
+	err = books.Tell(h, func(t *books.Told) error {
+		if t.Fate == 0 {
+			b.Incidents = append(b.Incidents, Incident{t.Entry, t.Incident})
+			return nil
+		}
+		b.Fates = append(b.Fates, Fate{t.Chain, t.Seq, t.Fate, t.Entry, t.RID})
+		if !t.Account.IsZero() {
+			b.Postings = append(b.Postings, Posting{t.Account, t.Posting})
+		}
+		return nil
+	})
+	// In the order of chains and of accounts, and of each as it came.
+	slices.SortStableFunc(b.Fates, func(x, y Fate) int {
+		return cmp.Or(bytes.Compare(x.Chain[:], y.Chain[:]), cmp.Compare(x.Seq, y.Seq))
+	})
+	slices.SortStableFunc(b.Postings, func(x, y Posting) int { return bytes.Compare(x.Account[:], y.Account[:]) })
 	return err
 }
 

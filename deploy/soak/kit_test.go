@@ -100,16 +100,20 @@ func (k *kit) history() History {
 	h := History{Sent: k.sent, Tries: Tries{Deadline: time.Second}}
 	b := books.New()
 	node := Books{Shoppers: map[record.AccountID]record.Shopper{}}
+	lines := fold.Lines(fold.LinesHead)
 	for _, e := range k.log {
-		var fx fold.Effects
+		fx := fold.Effects{From: uint64(len(lines))}
 		b.Apply(e, &fx)
+		lines = append(lines, fx.Framed...)
 		in, err := readEntry(e.Encode())
 		if err != nil {
 			k.t.Fatal(err)
 		}
 		in.Stream = e.Number
 		h.Journal = append(h.Journal, in)
-		node.rows(k.t, fx.Rows)
+	}
+	if err := node.readLines(lines); err != nil {
+		k.t.Fatal(err)
 	}
 	for _, id := range h.accounts() {
 		node.Shoppers[id], _ = b.Shopper(id)
@@ -122,29 +126,6 @@ func (k *kit) history() History {
 		node.Fates, node.Postings, node.Incidents = nil, nil, nil
 	}
 	return h
-}
-
-func (b *Books) rows(t *testing.T, rows []fold.Row) {
-	t.Helper()
-	for _, r := range rows {
-		var err error
-		switch r.Table {
-		case books.TableReceipts:
-			var f Fate
-			f.Chain, f.Seq, f.Fate, f.Entry, f.RID, err = books.ReadFate(r.Key, r.Value)
-			b.Fates = append(b.Fates, f)
-		case books.TablePostings:
-			var p Posting
-			p.Account, p.Posting, err = books.ReadPosting(r.Key, r.Value)
-			b.Postings = append(b.Postings, p)
-		case books.TableIncidents:
-			k := record.Reader{B: r.Key}
-			b.Incidents = append(b.Incidents, Incident{k.U64(), string(r.Value)})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // newHistory is a history without a fault.

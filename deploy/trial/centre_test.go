@@ -1,7 +1,6 @@
 package trial_test
 
 import (
-	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"tillstream/central/ingest"
 	"tillstream/central/replica"
 	"tillstream/central/streams"
-	"tillstream/subjects"
 )
 
 // centre is one server of the centre, alone, and what works on it.
@@ -70,13 +68,12 @@ func (c *centre) join(t *testing.T, name string, now func() time.Time) *member {
 	_, err = streams.Apply(t.Context(), js, streams.Want(brand, 1))
 	must(t, err)
 	m := &member{books: books.New()}
-	var falls *feed.Server
 	m.replica, err = replica.Open(replica.Config{
 		Node: node(name), Net: brand, Machine: m.books, Dir: filepath.Join(c.dir, name), Now: now,
-		Conn: conn, Beats: beats, Changed: func(s []subjects.StoreID) { falls.Poke(s) }, Log: logger(t).With("node", name),
+		Conn: conn, Beats: beats, Log: logger(t).With("node", name),
 	})
 	must(t, err)
-	falls = feed.New(feed.Config{Net: brand, Conn: conn, Replica: m.replica, Books: m.books, Log: logger(t)})
+	falls := feed.New(feed.Config{Net: brand, Conn: conn, Replica: m.replica, Books: m.books, Log: logger(t)})
 	stop := run(t, m.replica.Run, falls.Run,
 		ingest.New(ingest.Config{Net: brand, Conn: conn, Replica: m.replica, Books: m.books, Log: logger(t)}).Run)
 	stopped := false
@@ -114,12 +111,6 @@ func (c *centre) journal(t *testing.T) (all []*fold.Entry) {
 // checkPosted holds the books to the laws and to an independent count of so many receipts.
 func (m *member) checkPosted(t *testing.T, n uint64, sold count) {
 	t.Helper()
-	await(t, "history", time.Minute, func() error {
-		if _, at := m.replica.HistoryAt(); at != m.replica.Status().Entry {
-			return fmt.Errorf("history is at entry %d", at)
-		}
-		return nil
-	})
 	err := m.replica.Read(t.Context(), 0, func(uint64) {
 		if got := m.books.Totals(); got.Posted != n || got.Repeats != 0 || got.Incidents != 0 {
 			t.Errorf("posted %d, repeats %d, incidents %d; want %d, 0 and 0", got.Posted, got.Repeats, got.Incidents, n)
