@@ -1,6 +1,7 @@
 package books
 
 import (
+	"tillstream/central/fold"
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -51,6 +52,9 @@ func New() *Books {
 		far:      map[uint32][]sighting{},
 	}
 }
+
+// Empty is [fold.Machine]'s.
+func (b *Books) Empty() fold.Machine { return New() }
 
 // Digest sums up accounts, chains and totals.
 func (b *Books) Digest() record.Hash {

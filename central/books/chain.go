@@ -49,9 +49,9 @@ const (
 type chains struct {
 	index index
 	slabs []*[chainSlab]chain
-	left  []uint16 // of each slab: chains that are not let go of
-	n     uint32 // began
-	up    uint32 // of them are not at rest
+	left  []uint16            // of each slab: chains that are not let go of
+	n     uint32              // began
+	up    uint32              // of them are not at rest
 	rest  []*[restSlab]rested // never changed: a chain that moves again leaves its place unused
 	rests uint32
 }

@@ -17,6 +17,8 @@ type Machine interface {
 	// snapshot at a time: Thaw, called as Apply is, ends it.
 	Freeze() (next func(b []byte) ([]byte, bool))
 	Thaw()
+	// Empty gives an empty machine of this kind, to fold a journal beside this one.
+	Empty() Machine
 	// Restore reads a snapshot into an empty machine: part gives the parts as Freeze made them, and io.EOF
 	// after the last. If it fails, the machine is still empty.
 	Restore(part func() ([]byte, error)) error

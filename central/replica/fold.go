@@ -47,6 +47,31 @@ func (r *Replica) readOn(ctx context.Context) error {
 	r.mu.RLock()
 	next := r.tip.stream + 1
 	r.mu.RUnlock()
+	err := r.follow(ctx, next, func(e *fold.Entry) error {
+		if e.Number > r.folded.Load() { // else the writer has applied it before it came back
+			if err := e.Open(false); err != nil {
+				return fmt.Errorf("read journal at message %d: %w: %w", e.Stream, ErrBroken, err)
+			}
+		}
+		select {
+		case r.entered <- e:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if r.broken.Load() {
+			return ErrBroken // the fold refused an entry: read again from its last good one
+		}
+		return nil
+	})
+	if errors.Is(err, ErrBroken) {
+		return r.breaks(err)
+	}
+	return err
+}
+
+// follow reads the journal from a message on, without a gap, and gives its entries, which are not opened,
+// to fn until that or something else fails.
+func (r *Replica) follow(ctx context.Context, next uint64, fn func(*fold.Entry) error) error {
 	setup, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	// Not the client's ordered consumer: while the stream has no leader that one tries for seconds,
@@ -79,26 +104,16 @@ func (r *Replica) readOn(ctx context.Context) error {
 			continue
 		}
 		if meta.Sequence.Stream > next {
-			return r.breaks(fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream))
+			return fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream)
 		}
 		next++
 		e, err := fold.Decode(m.Data())
 		if err != nil {
-			return r.breaks(fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err))
+			return fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err)
 		}
 		e.Stream = meta.Sequence.Stream
-		if e.Number > r.folded.Load() { // else the writer has applied it before it came back
-			if err := e.Open(false); err != nil {
-				return r.breaks(fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err))
-			}
-		}
-		select {
-		case r.entered <- e:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if r.broken.Load() {
-			return ErrBroken // the fold refused an entry: read again from its last good one
+		if err := fn(e); err != nil {
+			return err
 		}
 	}
 }
@@ -128,6 +143,8 @@ func (r *Replica) fold(ctx context.Context) error {
 			r.propose(ctx, p)
 		case reply := <-r.freezes:
 			reply <- r.freeze()
+		case m := <-r.meetings:
+			r.meet(m)
 		case <-turn.C:
 			r.flush()
 			r.turn(ctx)

@@ -20,14 +20,14 @@ import (
 // to there and folds on. What could not be written waits in memory, is read from there, and is written
 // later at the same place: nothing is lost, and no line is torn but the last, which the next write mends.
 type history struct {
-	file *os.File
-
 	turn sync.Mutex // whoever writes to the file, or wants it to keep its length
 	sum  hash.Hash  // guarded by turn: SHA-256 of the file
 
 	mu   sync.RWMutex
-	disk uint64 // guarded by mu: bytes in the file
-	tail []byte // guarded by mu: what follows them
+	file *os.File   // guarded by mu, and changed in turn
+	old  []*os.File // guarded by mu: damaged, and perhaps still being read
+	disk uint64     // guarded by mu: bytes in the file
+	tail []byte     // guarded by mu: what follows them
 }
 
 // openHistory opens the file and cuts it to a size, whose bytes the caller has checked and whose sum he
@@ -47,7 +47,31 @@ func openHistory(path string, size uint64, sum hash.Hash) (*history, error) {
 	return h, nil
 }
 
-func (h *history) close() error { return h.file.Close() }
+func (h *history) close() error {
+	err := h.file.Close()
+	for _, f := range h.old {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// replace puts a history that was made again in this one's place. It must be as long: the same journal
+// makes the same lines.
+func (h *history) replace(fresh *history, path string) error {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if end := h.disk + uint64(len(h.tail)); fresh.disk != end {
+		return fmt.Errorf("it has %d bytes, and had %d", fresh.disk, end)
+	}
+	if err := os.Rename(fresh.file.Name(), path); err != nil {
+		return err
+	}
+	h.old = append(h.old, h.file)
+	h.file, h.disk, h.tail, h.sum = fresh.file, fresh.disk, nil, fresh.sum
+	return nil
+}
 
 // end is where the next line will lie.
 func (h *history) end() uint64 {
@@ -107,6 +131,14 @@ func (h *history) settled() (size uint64, sum record.Hash, err error) {
 	return h.disk, record.Hash(h.sum.Sum(nil)), nil
 }
 
+// sync puts on disk what is in the file.
+func (h *history) sync() error {
+	h.mu.RLock()
+	file := h.file
+	h.mu.RUnlock()
+	return file.Sync()
+}
+
 // waiting is how many bytes could not be written yet.
 func (h *history) waiting() int {
 	h.mu.RLock()
@@ -120,7 +152,7 @@ const lineGuess = 160
 // line reads the payload of the line at a position.
 func (h *history) line(at uint64) ([]byte, error) {
 	h.mu.RLock()
-	disk, tail := h.disk, h.tail
+	file, disk, tail := h.file, h.disk, h.tail
 	h.mu.RUnlock()
 	if at >= disk {
 		if at-disk >= uint64(len(tail)) {
@@ -130,13 +162,13 @@ func (h *history) line(at uint64) ([]byte, error) {
 		return p, err
 	}
 	b := make([]byte, min(lineGuess, disk-at))
-	if _, err := h.file.ReadAt(b, int64(at)); err != nil {
+	if _, err := file.ReadAt(b, int64(at)); err != nil {
 		return nil, fmt.Errorf("read history at %d: %w", at, unexpected(err))
 	}
 	n, err := fold.LineSize(b)
 	if err == nil && n > len(b) && uint64(n) <= disk-at {
 		b = make([]byte, n)
-		if _, err := h.file.ReadAt(b, int64(at)); err != nil {
+		if _, err := file.ReadAt(b, int64(at)); err != nil {
 			return nil, fmt.Errorf("read history at %d: %w", at, unexpected(err))
 		}
 	}
@@ -158,9 +190,9 @@ func unexpected(err error) error {
 // lines reads all lines that there are now, in order.
 func (h *history) lines(fn func(at uint64, payload []byte) error) error {
 	h.mu.RLock()
-	disk, tail := h.disk, h.tail
+	file, disk, tail := h.file, h.disk, h.tail
 	h.mu.RUnlock()
-	at, err := scan(io.NewSectionReader(h.file, 0, int64(disk)), disk, fn)
+	at, err := scan(io.NewSectionReader(file, 0, int64(disk)), disk, fn)
 	if err != nil {
 		return err
 	}

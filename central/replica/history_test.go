@@ -100,7 +100,7 @@ func TestHistoryKeepsWhatCouldNotBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.file = closed
+	k.history.file = closed
 	for n := range 3 {
 		k.entry(fmt.Sprint("waits ", n))
 		if err := k.flush(); !errors.Is(err, ErrHistory) || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EBADF) {

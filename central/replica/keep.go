@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -91,7 +90,7 @@ func (r *Replica) save(f frozen) error {
 		r.mu.Unlock()
 	}()
 	// The lines first: a snapshot must not name what a power cut may take.
-	err := r.history.file.Sync()
+	err := r.history.sync()
 	if err == nil {
 		err = WriteSnapshot(filepath.Join(r.cfg.Dir, SnapshotName), &f.snapshot, func(b []byte) ([]byte, bool) {
 			r.mu.RLock()
@@ -141,22 +140,4 @@ func (r *Replica) keep(ctx context.Context) error {
 		rest = max(r.saveEvery, snapshotRest*time.Since(start))
 	}
 	return nil
-}
-
-// Check reads all of this node's history and the snapshot beside it, as a scrub does on a node that works.
-// ErrDamaged means that they are not as they were written.
-func (r *Replica) Check(ctx context.Context) error {
-	size, want, err := r.history.settled()
-	if err != nil {
-		return err
-	}
-	got, err := CheckHistory(ctx, r.history.file.Name(), size)
-	if err == nil && got != want {
-		err = fmt.Errorf("check history: %w: its SHA-256 is not that of what was written", ErrDamaged)
-	}
-	if r.saved.Load() { // else there need be none
-		_, serr := ReadSnapshot(filepath.Join(r.cfg.Dir, SnapshotName), nil)
-		err = errors.Join(err, serr)
-	}
-	return err
 }

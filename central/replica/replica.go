@@ -64,7 +64,9 @@ type Replica struct {
 	saveEvery time.Duration // snapshotEvery, except in tests
 	saving    sync.Mutex    // one snapshot at a time
 	freezes   chan chan<- frozen
-	saved     atomic.Bool // there is a snapshot
+	meetings  chan meeting
+	harmed    chan struct{} // buffer 1: a file may be damaged
+	saved     atomic.Bool   // there is a snapshot
 
 	self    uint64 // drawn at each start: this process's mark in what it writes
 	history *history
@@ -123,6 +125,8 @@ func Open(cfg Config) (*Replica, error) {
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan *fold.Entry, 64),
 		freezes:   make(chan chan<- frozen),
+		meetings:  make(chan meeting),
+		harmed:    make(chan struct{}, 1),
 		metrics:   newMetrics(cfg.Metrics),
 	}
 	r.peers = newPeers(cfg.Node)
@@ -144,7 +148,7 @@ func (r *Replica) Abandon() error { return r.history.close() }
 func (r *Replica) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.mend, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)
@@ -207,12 +211,17 @@ func (r *Replica) Read(ctx context.Context, n uint64, fn func(entry uint64)) err
 }
 
 // Line gives the payload of the line of history at a position. ErrDamaged means that the file is not as
-// it was written.
-func (r *Replica) Line(at uint64) ([]byte, error) { return r.history.line(at) }
+// it was written; the node then makes it again.
+func (r *Replica) Line(at uint64) ([]byte, error) {
+	p, err := r.history.line(at)
+	return p, r.suspect(err)
+}
 
 // Lines calls fn for every line of history, in order, until it gives an error. Within Read they are those
 // of all entries up to the one that is read.
-func (r *Replica) Lines(fn func(at uint64, payload []byte) error) error { return r.history.lines(fn) }
+func (r *Replica) Lines(fn func(at uint64, payload []byte) error) error {
+	return r.suspect(r.history.lines(fn))
+}
 
 // Generation gives the journal's, or zero while nothing is folded.
 func (r *Replica) Generation() record.Generation {

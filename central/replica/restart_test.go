@@ -279,3 +279,77 @@ func TestFilesAreTheSameOnEveryNode(t *testing.T) {
 		}
 	}
 }
+
+// A node that works and finds its files damaged makes them again beside what it does, and is the same as if
+// nothing had been.
+func TestDamageIsMendedWhileTheNodeWorks(t *testing.T) {
+	for name, found := range map[string]func(m *member){
+		"by a check": func(m *member) {
+			if err := m.Check(m.c.t.Context()); !errors.Is(err, ErrDamaged) {
+				m.c.t.Errorf("the check gives %v, want ErrDamaged", err)
+			}
+		},
+		"by a reader": func(m *member) {
+			if err := m.Lines(func(uint64, []byte) error { return nil }); !errors.Is(err, ErrDamaged) {
+				m.c.t.Errorf("the lines give %v, want ErrDamaged", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChain(t, three)
+			for _, m := range c.nodes {
+				m.start()
+			}
+			w := c.writer()
+			l := c.load(4, c.nodes...)
+			l.wait(40)
+			for _, m := range c.nodes { // the one that writes among them
+				if err := m.Save(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for _, name := range []string{HistoryName, SnapshotName} {
+					overwrite(t, filepath.Join(m.dir, name))
+				}
+				found(m)
+			}
+			l.wait(20)
+			for _, m := range c.nodes {
+				eventually(t, fmt.Sprintf("node %d is whole", m.i), func() bool { return m.Check(t.Context()) == nil })
+			}
+			if got := c.writer(); got != w {
+				t.Logf("the writer was node %d and is node %d", w.i, got.i)
+			}
+			l.wait(20)
+			answered := l.end()
+			c.check(answered)
+			for _, m := range c.nodes {
+				if got := m.told(); len(got) < len(answered) {
+					t.Errorf("node %d: %d lines of history, %d answered", m.i, len(got), len(answered))
+				}
+				m.stop()
+				if _, err := Load(m.dir, newTally()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// overwrite changes bytes in the middle of a file that a node has open.
+func overwrite(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, 16), info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -54,6 +54,8 @@ func (m *tally) Freeze() func([]byte) ([]byte, bool) {
 
 func (m *tally) Thaw() {}
 
+func (m *tally) Empty() fold.Machine { return newTally() }
+
 func (m *tally) Restore(part func() ([]byte, error)) error {
 	var data []byte
 	for {
