@@ -35,7 +35,7 @@ func (b *Books) fall(number uint16, c change) {
 // order drops what is dead, and removals older than keepDays. Rows are never changed in place: a snapshot
 // may be reading them.
 func (b *Books) order(s *store, number, today uint16) {
-	var removed map[uint32]bool
+	removed := map[uint32]bool{}
 	kept := make([]change, 0, s.kept+s.kept/2+feedSlack)
 	for _, c := range slices.Backward(s.feed) {
 		acc := b.accounts.at(c.account)
@@ -44,15 +44,15 @@ func (b *Books) order(s *store, number, today uint16) {
 			if acc.changed == c.entry {
 				kept = append(kept, c)
 			}
+			continue
+		case removed[c.account]: // by a later row
+			continue
 		case today-c.day > keepDays:
 			s.gone = max(s.gone, c.entry)
-		case !removed[c.account]:
-			if removed == nil {
-				removed = map[uint32]bool{}
-			}
-			removed[c.account] = true
+		default:
 			kept = append(kept, c)
 		}
+		removed[c.account] = true
 	}
 	slices.Reverse(kept)
 	s.feed, s.kept = kept, len(kept)

@@ -108,8 +108,11 @@ func leaving(t *testing.T, others int, days int64) (l *ledger, cursor uint64) {
 	l = newLedger(t)
 	s := shops(2)
 	l.buys(s, 0, 1, 1)
+	l.buys(s, 0, 4, 1)
 	l.buys(s, 0, 2, 2)
 	cursor = l.number
+	l.at = firstDay + 80*dayMS
+	l.buys(s, 1, 5, 1) // falls to the first store once more
 	l.at = firstDay + 91*dayMS
 	l.buys(s, 1, 3, 1) // here it leaves the first store
 	l.at += days * dayMS
@@ -146,6 +149,18 @@ func TestARemovalIsToldFor45Days(t *testing.T) {
 				if got := removed > 0; got == c.forgotten {
 					t.Fatalf("%d removals are told, forgotten: %v", removed, c.forgotten)
 				}
+				if c.others > 0 { // the rows are in order
+					removed = 0
+					items, _, _ = l.Feed(storeID(shop(0)), 0, 5000)
+					for _, it := range items {
+						if len(it.Value) == 0 {
+							removed++
+						}
+					}
+					if removed > 1 {
+						t.Fatalf("%d removals of one account are kept", removed)
+					}
+				}
 				known, _ := l.told(shop(0), 0, 10) // anew
 				if _, ok := known[account_(1)]; ok || known[account_(2)] != 1 {
 					t.Fatalf("a store that begins anew knows %v", known)
@@ -165,7 +180,7 @@ func TestAnAccountComesBackToAStore(t *testing.T) {
 	c.sale(51, 1, 7)
 	l.send(shop(0), c.all())
 	known, _ := l.told(shop(0), cursor, 1)
-	if got := known[account_(1)]; got != 14 {
+	if got := known[account_(1)]; got != 16 {
 		t.Fatalf("the store knows %v, want 14 points", known)
 	}
 }

@@ -1,6 +1,8 @@
 package books
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 
 	"tillstream/kv/record"
@@ -164,4 +166,37 @@ func TestManyChainsComeAndGo(t *testing.T) {
 	l.verify()
 	l.reopened().verify()
 	l.balance(1, 1000, 0)
+}
+
+// Chains that are closed and let go of while a snapshot is written are in it as they were.
+func TestASnapshotWhileChainsAreLetGoOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		days int64
+		then func(l *ledger, c *chainOf)
+	}{
+		"closed": {0, func(l *ledger, c *chainOf) {
+			other := newChain(9, "0001", "t1", record.Tip{Chain: id("chain", 2), Seq: 1})
+			l.send("0001", other.all())
+		}},
+		"let go of": {restDays, func(l *ledger, _ *chainOf) { l.at += dayMS; l.entry() }},
+		"awake again": {restDays + 1, func(l *ledger, c *chainOf) {
+			c.sale(4, 1, 5)
+			l.send("0001", c.run(5, 5))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, ch, _ := closed(t, c.days)
+			want := l.snapshot()
+			next := l.Freeze()
+			c.then(l, ch)
+			var got [][]byte
+			for p, more := next(nil); more; p, more = next(nil) {
+				got = append(got, p)
+			}
+			l.Thaw()
+			if !slices.EqualFunc(got, want, bytes.Equal) {
+				t.Fatalf("got\n%q\nwant\n%q", got, want)
+			}
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tillstream/central/fold"
 	"tillstream/kv/record"
 )
 
@@ -104,7 +105,17 @@ func TestFilesAreMadeAgain(t *testing.T) {
 		"the snapshot is damaged": {harmed(snapshot, flipped), 25},
 		"history is damaged":      {harmed(history, flipped), 25},
 		"history's last byte":     {harmed(history, func(b []byte) []byte { b[len(b)-1] ^= 0x80; return b }), 25},
-		"history is no history":   {harmed(history, func(b []byte) []byte { return make([]byte, len(b)) }), 25},
+		"history is of another journal": {harmed(history, func(b []byte) []byte {
+			l := fold.Lines(fold.LinesHead)
+			if err := fold.Lines(b).Lines(func(at uint64, p []byte) error {
+				l = fold.AppendLine(l, at, append(p[:len(p)-1:len(p)-1], 'x'))
+				return nil
+			}); err != nil {
+				panic(err)
+			}
+			return l
+		}), 25},
+		"history is no history": {harmed(history, func(b []byte) []byte { return make([]byte, len(b)) }), 25},
 		"the snapshot is of another form": {harmed(snapshot, func(b []byte) []byte {
 			b[7]++
 			return b
