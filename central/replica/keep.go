@@ -43,7 +43,7 @@ func (r *Replica) Err() error {
 
 // stuck reports whether so much waits for the disk that this node folds and writes no more.
 func (r *Replica) stuck() bool {
-	if r.unwritten == nil || r.history.waiting() < mayWait {
+	if r.unwritten == nil || r.history.waiting() < r.mayWait {
 		return false
 	}
 	r.standDown(fmt.Errorf("%d bytes of history wait for the disk: %w", r.history.waiting(), r.unwritten))

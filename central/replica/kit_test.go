@@ -248,6 +248,11 @@ func (m *member) open() {
 func (m *member) start() {
 	m.c.t.Helper()
 	m.open()
+	m.run()
+}
+
+// run runs what open opened.
+func (m *member) run() {
 	ctx, cancel := context.WithCancel(m.c.t.Context())
 	m.cancel, m.done = cancel, make(chan error, 1)
 	r, done := m.Replica, m.done

@@ -62,6 +62,7 @@ type Replica struct {
 	log *slog.Logger
 
 	saveEvery time.Duration // snapshotEvery, except in tests
+	mayWait   int           // mayWait, except in tests
 	saving    sync.Mutex    // one snapshot at a time
 	freezes   chan chan<- frozen
 	meetings  chan meeting
@@ -121,6 +122,7 @@ func Open(cfg Config) (*Replica, error) {
 		machine:   cfg.Machine,
 		self:      rand.Uint64(),
 		saveEvery: snapshotEvery,
+		mayWait:   mayWait,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan *fold.Entry, 64),
