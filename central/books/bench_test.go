@@ -3,6 +3,7 @@ package books
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"tillstream/central/fold"
 	"tillstream/kv/record"
@@ -57,4 +58,45 @@ func benchmarkApply(b *testing.B, perEntry int) {
 	if got, want := bk.Totals().Posted, uint64(n); got != want {
 		b.Fatalf("posted %d, want %d", got, want)
 	}
+}
+
+// BenchmarkSnapshot measures how long a snapshot of a million accounts holds up the fold: when it begins,
+// and for its longest part. Each account has a receipt that is remembered, and falls to two stores.
+func BenchmarkSnapshot(b *testing.B) {
+	const accounts = 1_000_000
+	bk := New()
+	tills := []*chainOf{newChain(0, shop(0), "t1", record.Tip{}), newChain(1, shop(1), "t1", record.Tip{})}
+	for n, k := 0, uint64(1); n < 2*accounts; k++ {
+		at := int(k % 2)
+		c := tills[at]
+		from := len(c.recs) + 1
+		if k <= 2 {
+			from = 1
+		}
+		for range 2000 {
+			c.sale(n, 1+n/2, 1)
+			n++
+		}
+		e := &fold.Entry{Number: k, At: firstDay, Proposals: []fold.Proposal{pack(shop(at), c.run(from, len(c.recs)))}}
+		bk.Apply(e, &fold.Effects{})
+	}
+	b.ResetTimer()
+	var begin, part time.Duration
+	size := 0
+	for range b.N {
+		start := time.Now()
+		next := bk.Freeze()
+		begin = max(begin, time.Since(start))
+		buf := make([]byte, 0, 1<<21)
+		for more := true; more; {
+			start = time.Now()
+			buf, more = next(buf[:0])
+			part = max(part, time.Since(start))
+			size += len(buf)
+		}
+		bk.Thaw()
+	}
+	b.ReportMetric(float64(begin.Microseconds()), "begin-us")
+	b.ReportMetric(float64(part.Microseconds()), "longest-part-us")
+	b.ReportMetric(float64(size)/float64(b.N)/accounts, "bytes/account")
 }

@@ -24,8 +24,8 @@ const snapshotVersion = 2
 // How many things there are in a part.
 const (
 	lanesInPart = 4096
-	rowsInPart  = 1 << 16
-	ridsInPart  = 1 << 16
+	rowsInPart  = 1 << 14
+	ridsInPart  = 1 << 14
 )
 
 // image is a snapshot under way: what the books were when it began. What is only appended to is kept by
