@@ -1,10 +1,6 @@
 package books
 
-import (
-	"crypto/sha256"
-
-	"tillstream/kv/record"
-)
+import "tillstream/kv/record"
 
 // account is one shopper's place in the books. It holds no pointers: thirty million of them must not
 // be work for the garbage collector.
@@ -75,15 +71,4 @@ func (a *accounts) push() (*account, uint32) {
 // shopper is what falls to the edge of an account.
 func (acc *account) shopper() record.Shopper {
 	return record.Shopper{Balance: acc.balance, Debt: acc.debt, AsOf: acc.at}
-}
-
-// sum is the account's share of the digest.
-func (acc *account) sum() record.Hash {
-	b := make([]byte, 0, 48)
-	b = append(b, 'a')
-	b = append(b, acc.id[:]...)
-	b = record.AppendU64(b, uint64(acc.balance))
-	b = record.AppendU64(b, uint64(acc.debt))
-	b = record.AppendU64(b, acc.changed)
-	return sha256.Sum256(b)
 }

@@ -15,11 +15,21 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	b.rids.forget(e.At)
 	step := step{b: b, e: e, fx: fx, today: uint16(e.At / dayMS)}
 	step.rest()
+	if n := len(e.Proposals); n > 0 {
+		fx.Outcomes = make([][]byte, n)
+		fx.Took = make([]fold.Took, 0, n)
+		fx.Framed = make([]byte, 0, b.framed+b.framed/8)
+	}
+	out := make([]byte, 0, b.outcomes+b.outcomes/8)
+	b.touched = b.touched[:0]
 	for i := range e.Proposals {
 		step.proposal = i
-		fx.Outcomes = append(fx.Outcomes, step.pack(e.Proposals[i].Head))
+		begin := len(out)
+		out = step.pack(out, e.Proposals[i].Head)
+		fx.Outcomes[i] = out[begin:len(out):len(out)]
 	}
 	step.finish()
+	b.outcomes, b.framed = len(out), len(fx.Framed)
 }
 
 // step is one Apply under way.
@@ -28,9 +38,7 @@ type step struct {
 	e        *fold.Entry
 	fx       *fold.Effects
 	proposal int
-	today    uint16                 // days since 1970
-	touched  map[uint32]record.Hash // accounts of this entry -> their share of the digest before
-	order    []uint32               // keys of touched, in order of first touch
+	today    uint16 // days since 1970
 }
 
 // tell appends a line to history.
@@ -39,19 +47,24 @@ func (s *step) tell(l *line) uint64 {
 	return s.fx.Line(s.b.line)
 }
 
-// pack applies a pack of receipts and gives its marks. What cannot be read never was a pack: ingest
+// pack applies a pack of receipts and appends its marks to out. What cannot be read never was a pack: ingest
 // lets nothing else through, and a journal written by a later version stops nobody.
-func (s *step) pack(head []byte) []byte {
-	p, err := ReadPack(head)
+func (s *step) pack(out, head []byte) []byte {
+	b := s.b
+	in := &b.scratch.pack
+	err := in.read(head)
+	var store uint16
+	if err == nil {
+		store, err = b.storeNamed(in.store)
+	}
 	if err != nil {
 		s.incident(fmt.Sprintf("proposal %d cannot be read: %v", s.proposal, err))
-		return record.AppendMarks(nil, nil)
+		return record.AppendMarks(out, nil)
 	}
-	store := s.b.storeNumber(p.Store)
-	marks := make([]record.Mark, 0, len(p.Runs))
+	marks := b.marks[:0]
 	n := 0
-	for _, run := range p.Runs {
-		if len(run) > 0 {
+	for _, size := range in.runs {
+		if run := in.recs[n : n+size]; size > 0 {
 			m := s.run(store, run, n)
 			if k := len(marks) - 1; k >= 0 && marks[k].Chain == m.Chain {
 				marks[k] = m
@@ -59,9 +72,10 @@ func (s *step) pack(head []byte) []byte {
 				marks = append(marks, m)
 			}
 		}
-		n += len(run)
+		n += size
 	}
-	return record.AppendMarks(nil, marks)
+	b.marks = marks
+	return record.AppendMarks(out, marks)
 }
 
 // run moves a chain's mark over the records that extend it. first is the index of the run's first
@@ -222,9 +236,8 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	b := s.b
 	l := line{kind: lineFate, fate: FatePosted, chain: number, seq: h.Seq, Posting: Posting{Entry: s.e.Number, RID: h.RID}}
 	store := b.lanes[c.lane].store
-	if b.rids.find(&h.RID) {
+	if b.rids.add(&h.RID, s.e.At) { // a repeat is remembered as long as the record that repeats it
 		b.totals.Repeats++
-		b.rids.add(&h.RID, s.e.At) // remembered as long as the record that repeats it
 		if !h.Account.IsZero() {
 			// The item goes out again, or the edge's overlay of this record would never end.
 			s.touch(&h.Account, store)
@@ -233,7 +246,6 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 		s.tell(&l)
 		return
 	}
-	b.rids.add(&h.RID, s.e.At)
 	b.totals.Posted++
 	s.fx.Took = append(s.fx.Took, fold.Took{Proposal: s.proposal, Record: at, Number: b.totals.Posted})
 	if h.Account.IsZero() {
@@ -274,39 +286,34 @@ func (s *step) post(acc *account, h *record.Header, l *line) {
 	acc.last = s.tell(l)
 }
 
-// touch gives the account of a receipt, opening it if need be, notes that the store has seen it, and
-// remembers its share of the digest from before this entry.
+// touch gives the account of a receipt, opening it if need be, and notes that the store has seen it. With
+// the first touch in an entry the account is of that entry, and its share leaves the digest.
 func (s *step) touch(id *record.AccountID, store uint16) (*account, uint32) {
-	acc, i, opened := s.b.accounts.open(id)
-	if s.touched == nil {
-		s.touched = map[uint32]record.Hash{}
-	}
-	if _, ok := s.touched[i]; !ok {
-		var before record.Hash
+	b := s.b
+	acc, i, opened := b.accounts.open(id)
+	if acc.changed != s.e.Number {
 		if opened {
 			s.tell(&line{kind: lineAccount, number: i, id: *id})
 		} else {
-			before = acc.sum()
-			s.b.keepAccount(i)
+			b.keepAccount(i)
+			b.digest.sub(acc.sum())
 		}
-		s.touched[i] = before
-		s.order = append(s.order, i)
+		acc.changed, acc.at = s.e.Number, s.e.At
+		b.touched = append(b.touched, i)
 	}
-	s.b.see(acc, i, store, s.today)
+	b.see(acc, i, store, s.today)
 	return acc, i
 }
 
-// finish moves the accounts of the entry in the feed of the stores that see them, and in the digest.
+// finish moves the accounts of the entry in the feed of the stores that see them, and puts them into the
+// digest again.
 func (s *step) finish() {
 	b := s.b
-	for _, i := range s.order {
+	for _, i := range b.touched {
 		acc := b.accounts.at(i)
-		acc.changed, acc.at = s.e.Number, s.e.At
-		b.watch(acc, i, s.today, func(store uint16) { b.fall(store, change{s.e.Number, i, s.today}) })
-		var none record.Hash
-		if before := s.touched[i]; before != none {
-			b.digest.sub(before)
-		}
+		b.watch(acc, i, s.today, func(store uint16, gone bool) {
+			b.fall(store, change{s.e.Number, i, s.today, gone})
+		})
 		b.digest.add(acc.sum())
 	}
 }

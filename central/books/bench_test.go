@@ -2,6 +2,7 @@ package books
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -99,4 +100,48 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportMetric(float64(begin.Microseconds()), "begin-us")
 	b.ReportMetric(float64(part.Microseconds()), "longest-part-us")
 	b.ReportMetric(float64(size)/float64(b.N)/accounts, "bytes/account")
+}
+
+// BenchmarkApplyCallers is the load of the bench's part books: an entry of a thousand packs, each of one
+// receipt of another till, in 16 stores, to any of 100,000 accounts.
+func BenchmarkApplyCallers(b *testing.B) {
+	const callers = 1024
+	bk := New()
+	tills := make([]*chainOf, callers)
+	for i := range tills {
+		tills[i] = newChain(i, shop(i%16), fmt.Sprint("t", i/16), record.Tip{})
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	at, n, number := uint64(0), 0, uint64(0)
+	entry := func() *fold.Entry {
+		number++
+		e := &fold.Entry{Number: number, At: firstDay + int64(number)}
+		for i, c := range tills {
+			n++
+			c.sale(n, 1+random.IntN(benchAccounts), 7)
+			last := c.recs[len(c.recs)-1:]
+			if len(c.recs) == 2 {
+				last = c.recs
+			}
+			e.Proposals = append(e.Proposals, pack(shop(i%16), last))
+		}
+		return e
+	}
+	apply := func(e *fold.Entry) {
+		fx := fold.Effects{From: at}
+		bk.Apply(e, &fx)
+		at = fx.Next()
+	}
+	for range 500 { // most accounts have been seen in some stores
+		apply(entry())
+	}
+	entries := make([]*fold.Entry, (b.N+callers-1)/callers)
+	for i := range entries {
+		entries[i] = entry()
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, e := range entries {
+		apply(e)
+	}
 }

@@ -1,9 +1,6 @@
 package books
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -153,32 +150,12 @@ func (c *chains) allResting(fn func(*rested)) {
 	}
 }
 
-func (c *chain) sum() record.Hash {
-	b := make([]byte, 0, 80)
-	b = append(b, 'c')
-	b = append(b, c.id[:]...)
-	b = record.AppendU64(b, c.seq)
-	b = append(b, c.hash[:]...)
-	if c.fork {
-		b = append(b, 1)
-	}
-	return sha256.Sum256(b)
-}
-
 func (c *chain) mark() record.Mark {
 	m := record.Mark{Chain: c.id, Status: record.StatusHeld, Held: c.seq, Posted: c.seq, Hash: c.hash}
 	if c.fork {
 		m.Status = record.StatusFork
 	}
 	return m
-}
-
-func (r *rested) sum() record.Hash {
-	b := make([]byte, 0, 40)
-	b = append(b, 'r')
-	b = append(b, r.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, r.seq)
-	return sha256.Sum256(append(b, r.tail[:]...))
 }
 
 // mark has no hash: whoever compares must take that for no answer.

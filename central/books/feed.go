@@ -1,20 +1,20 @@
 package books
 
 import (
-	"slices"
 	"sort"
 
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
 
-// change is a row of a store's part of the feed: an entry changed an account. While the store sees the
-// account, the row of the account's last change is its item, and those before are dead. A row of an
-// account that the store no longer sees is a removal.
+// change is a row of a store's part of the feed: an entry changed an account, or took it from the store. A
+// change is dead when the account has changed since, and a removal when the store sees the account again:
+// there is a later row then.
 type change struct {
 	entry   uint64
 	account uint32
 	day     uint16 // of the entry
+	gone    bool   // a removal
 }
 
 // shopperSize is the length of a Shopper's binary form; a guess too low costs an allocation.
@@ -26,35 +26,27 @@ const feedSlack = 256
 // fall appends a row, and puts the part in order when half of it may be dead.
 func (b *Books) fall(number uint16, c change) {
 	s := b.stores[number]
-	s.feed = append(s.feed, c)
-	if len(s.feed) > 2*s.kept+feedSlack {
-		b.order(s, number, c.day)
+	if s.feed = append(s.feed, c); len(s.feed) > 2*s.kept+feedSlack {
+		b.order(s, c.day)
 	}
 }
 
 // order drops what is dead, and removals older than keepDays. Rows are never changed in place: a snapshot
 // may be reading them.
-func (b *Books) order(s *store, number, today uint16) {
-	removed := map[uint32]bool{}
-	kept := make([]change, 0, s.kept+s.kept/2+feedSlack)
-	for _, c := range slices.Backward(s.feed) {
-		acc := b.accounts.at(c.account)
+func (b *Books) order(s *store, today uint16) {
+	kept := make([]change, 0, len(s.feed)+feedSlack+1) // it is full when it is put in order again
+	for _, c := range s.feed {
 		switch {
-		case b.sees(acc, c.account, number):
-			if acc.changed == c.entry {
+		case !c.gone:
+			if b.accounts.at(c.account).changed == c.entry {
 				kept = append(kept, c)
 			}
-			continue
-		case removed[c.account]: // by a later row
-			continue
-		case today-c.day > keepDays:
-			s.gone = max(s.gone, c.entry)
-		default:
+		case today-c.day <= keepDays:
 			kept = append(kept, c)
+		default:
+			s.gone = max(s.gone, c.entry)
 		}
-		removed[c.account] = true
 	}
-	slices.Reverse(kept)
 	s.feed, s.kept = kept, len(kept)
 }
 
@@ -72,8 +64,7 @@ func (b *Books) Feed(id subjects.StoreID, after uint64, limit int) (items []reco
 	for i := range rows {
 		c := &rows[i]
 		acc := b.accounts.at(c.account)
-		sees := b.sees(acc, c.account, number)
-		if sees && acc.changed != c.entry {
+		if c.gone && b.sees(acc, c.account, number) || !c.gone && acc.changed != c.entry {
 			continue
 		}
 		if len(items) >= limit && c.entry != upTo {
@@ -83,7 +74,7 @@ func (b *Books) Feed(id subjects.StoreID, after uint64, limit int) (items []reco
 		begin := len(bytes)
 		bytes = append(bytes, acc.id[:]...)
 		it := record.Item{Kind: record.ItemShopper, Key: bytes[begin:len(bytes):len(bytes)]}
-		if sees {
+		if !c.gone {
 			begin = len(bytes)
 			s := acc.shopper()
 			bytes = s.Append(bytes)

@@ -46,8 +46,8 @@ func (x *index) find(hash uint64, is func(number uint32) bool) (uint32, bool) {
 	return 0, false
 }
 
-// put gives a key a number; one that it had is replaced.
-func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) {
+// put gives a key a number, and reports whether it had one, which is replaced.
+func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) (had bool) {
 	p := x.part(hash)
 	if 4*(p.n+1) > 3*len(p.slots) {
 		p.resize(max(8, 2*len(p.slots)), func(uint32) bool { return true })
@@ -57,12 +57,13 @@ func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) {
 	for p.slots[i] != 0 {
 		if s := p.slots[i]; s>>32 == slot>>32 && is(uint32(s)) {
 			p.slots[i] = slot
-			return
+			return true
 		}
 		i = (i + 1) & uint64(len(p.slots)-1)
 	}
 	p.slots[i] = slot
 	p.n++
+	return false
 }
 
 // resize moves what is kept to a table of another size, a power of two.

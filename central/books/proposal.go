@@ -48,30 +48,50 @@ func (p *Pack) Proposal() fold.Proposal {
 }
 
 // ReadPack reads a proposal's head; the bodies of receipts are not in it.
-func ReadPack(head []byte) (p Pack, err error) {
-	r := record.Reader{B: head}
-	if op := r.U8(); op != opReceipts && r.Err == nil {
-		return p, fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
+func ReadPack(head []byte) (Pack, error) {
+	var in packReader
+	if err := in.read(head); err != nil {
+		return Pack{}, err
 	}
-	store := string(r.Blob())
-	p.Runs = make([][]record.Receipt, r.Count(record.HeaderSize))
-	for i := range p.Runs {
-		run := make([]record.Receipt, r.Count(record.HeaderSize))
-		for k := range run {
-			run[k].Header = record.ReadHeader(&r)
-			if run[k].Kind == record.KindStart {
-				run[k].Data = r.Bytes(int(run[k].BodySize))
-			}
-		}
-		p.Runs[i] = run
+	p := Pack{Runs: make([][]record.Receipt, len(in.runs))}
+	recs := in.recs
+	for i, n := range in.runs {
+		p.Runs[i], recs = recs[:n:n], recs[n:]
 	}
-	if err := r.End(); err != nil {
-		return Pack{}, fmt.Errorf("proposal: %w", err)
-	}
-	if p.Store, err = subjects.ParseStoreID(store); err != nil {
+	var err error
+	if p.Store, err = subjects.ParseStoreID(string(in.store)); err != nil {
 		return Pack{}, fmt.Errorf("proposal: %w", err)
 	}
 	return p, nil
+}
+
+// packReader takes the heads of proposals apart, again and again in the same memory.
+type packReader struct {
+	store []byte // its name, not parsed
+	runs  []int  // how long they are
+	recs  []record.Receipt
+}
+
+func (in *packReader) read(head []byte) error {
+	r := record.Reader{B: head}
+	if op := r.U8(); op != opReceipts && r.Err == nil {
+		return fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
+	}
+	in.store, in.runs, in.recs = r.Blob(), in.runs[:0], in.recs[:0]
+	for range r.Count(record.HeaderSize) {
+		n := r.Count(record.HeaderSize)
+		in.runs = append(in.runs, n)
+		for range n {
+			in.recs = append(in.recs, record.Receipt{Header: record.ReadHeader(&r)})
+			if rec := &in.recs[len(in.recs)-1]; rec.Kind == record.KindStart {
+				rec.Data = r.Bytes(int(rec.BodySize))
+			}
+		}
+	}
+	if err := r.End(); err != nil {
+		return fmt.Errorf("proposal: %w", err)
+	}
+	return nil
 }
 
 // ReadBodies fills in the bodies of a pack from its proposal's rest.

@@ -14,7 +14,7 @@ const (
 	accountSize = 16 + 8*5 + 4*inline + 1 // at least
 	chainSize   = 4 + 16 + 32 + 8 + 8 + 4 + 2*3 + 1 + 16
 	restedSize  = 16 + 8 + 4 + 4
-	changeSize  = 8 + 4 + 2
+	changeSize  = 8 + 4 + 2 + 1
 )
 
 // Restore is [fold.Machine]'s.
@@ -235,7 +235,7 @@ func (in *restoring) takeFeed(r *record.Reader) error {
 		s.feed = make([]change, 0, min(in.feeds[n], len(r.B)/changeSize*2))
 	}
 	for len(r.B) > 0 && r.Err == nil {
-		c := change{r.U64(), r.U32(), u16(r)}
+		c := change{r.U64(), r.U32(), u16(r), r.U8() == 1}
 		if r.Err != nil || int(c.account) >= in.accounts.n || len(s.feed) >= in.feeds[n] {
 			return record.ErrFormat
 		}

@@ -42,28 +42,33 @@ func (r *rids) at(number uint32) *record.RID {
 func (r *rids) remembered(number uint32) bool { return number-r.begin < r.next-r.begin }
 
 func (r *rids) find(rid *record.RID) bool {
-	_, ok := r.index.find(r.index.hash((*[16]byte)(rid)), func(n uint32) bool { return r.remembered(n) && *r.at(n) == *rid })
+	_, ok := r.index.find(r.index.hash((*[16]byte)(rid)), r.is(rid))
 	return ok
 }
 
-// add remembers a rid from now on.
-func (r *rids) add(rid *record.RID, at int64) {
+func (r *rids) is(rid *record.RID) func(uint32) bool {
+	return func(n uint32) bool { return r.remembered(n) && *r.at(n) == *rid }
+}
+
+// add remembers a rid from now on, and reports whether it was remembered before.
+func (r *rids) add(rid *record.RID, at int64) (known bool) {
 	day := at / dayMS
 	if n := len(r.days); n == 0 || day >= r.days[n-1].day+partDays {
 		r.days = append(r.days, ridDays{day - day%partDays, r.next})
 	}
-	r.push(rid)
+	return r.push(rid)
 }
 
-func (r *rids) push(rid *record.RID) {
+func (r *rids) push(rid *record.RID) (known bool) {
+	hash := r.index.hash((*[16]byte)(rid))
+	known = r.index.put(hash, r.next, r.is(rid))
 	i := r.next - r.first
 	if int(i/ridSlab) == len(r.slabs) {
 		r.slabs = append(r.slabs, new([ridSlab]record.RID))
 	}
 	r.slabs[i/ridSlab][i%ridSlab] = *rid
-	n := r.next
 	r.next++
-	r.index.put(r.index.hash((*[16]byte)(rid)), n, func(n uint32) bool { return r.remembered(n) && *r.at(n) == *rid })
+	return known
 }
 
 // forget drops the rids of the days that ended more than keepDays before at. The index is cleaned of them

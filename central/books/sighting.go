@@ -1,5 +1,7 @@
 package books
 
+import "slices"
+
 // see notes that a store has had a receipt of the account today.
 func (b *Books) see(acc *account, i uint32, store, today uint16) {
 	for k := range acc.seen {
@@ -40,35 +42,38 @@ func (b *Books) sees(acc *account, i uint32, store uint16) bool {
 }
 
 // watch calls fn for the stores to which a change of the account falls. One that has not seen the account
-// for feedDays is among them this once more, and forgotten before: what it pulls is a removal.
-func (b *Books) watch(acc *account, i uint32, today uint16, fn func(store uint16)) {
+// for feedDays is among them this once more, and gone: what falls to it is a removal.
+func (b *Books) watch(acc *account, i uint32, today uint16, fn func(store uint16, gone bool)) {
 	for k := range acc.seen {
-		s := acc.seen[k]
+		s := &acc.seen[k]
 		if s.store == 0 {
 			continue
 		}
-		if int(today)-int(s.day) > feedDays {
-			acc.seen[k] = sighting{}
+		store, gone := s.store, s.gone(today)
+		if gone {
+			*s = sighting{}
 		}
-		fn(s.store)
+		fn(store, gone)
 	}
-	far := b.far[i]
-	if len(far) == 0 {
+	if len(b.far) == 0 {
 		return
 	}
-	kept := make([]sighting, 0, len(far))
-	for _, s := range far {
-		if int(today)-int(s.day) <= feedDays {
-			kept = append(kept, s)
+	far, left := b.far[i], 0
+	for k := range far {
+		gone := far[k].gone(today)
+		if !gone {
+			left++
 		}
+		fn(far[k].store, gone)
 	}
 	switch {
-	case len(kept) == 0:
+	case left == len(far):
+	case left == 0:
 		delete(b.far, i)
-	case len(kept) < len(far):
-		b.far[i] = kept
-	}
-	for _, s := range far {
-		fn(s.store)
+	default:
+		b.far[i] = slices.DeleteFunc(far, func(s sighting) bool { return s.gone(today) })
 	}
 }
+
+// gone reports whether a store has not seen the account for so long that it falls there no more.
+func (s *sighting) gone(today uint16) bool { return int(today)-int(s.day) > feedDays }

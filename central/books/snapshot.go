@@ -298,5 +298,9 @@ func (r *rested) append(b []byte) []byte {
 
 func (c *change) append(b []byte) []byte {
 	b = record.AppendU64(b, c.entry)
-	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, c.account), c.day)
+	b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, c.account), c.day)
+	if c.gone {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }

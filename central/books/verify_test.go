@@ -122,7 +122,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"where the newest posting lies": func(_ *testing.T, l *ledger) string { account(l, 1).last++; return "its newest posting lies" },
 		"the incidents":                 func(_ *testing.T, l *ledger) string { l.totals.Incidents++; return "history tells of" },
 		"when an account changed":       func(_ *testing.T, l *ledger) string { account(l, 1).changed++; return "digest" },
-		"the digest":                    func(_ *testing.T, l *ledger) string { l.digest[2]++; return "digest" },
+		"the digest":                    func(_ *testing.T, l *ledger) string { l.digest[1]++; return "digest" },
 		"a chain's hash":                func(_ *testing.T, l *ledger) string { l.chains.at(0).hash[7]++; return "digest" },
 		"a chain's mark":                func(_ *testing.T, l *ledger) string { l.chains.at(0).seq++; return "its records end at" },
 		"a chain that is refused":       func(_ *testing.T, l *ledger) string { l.chains.at(0).fork = true; return "digest" },
