@@ -128,6 +128,7 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	if err != nil {
 		return err
 	}
+	n.posted.heard = func() bool { return n.hub.Heard(n.cfg.Brand, net.ReceiptsPosted()) }
 	n.posted.lane = func(ctx context.Context, id record.ChainID) (s storeID, t tillID) {
 		if err := n.replica.Read(ctx, 0, func(uint64) { s, t, _ = n.books.Till(id) }); err != nil {
 			n.log.Debug("announce", "err", err) // the node stops

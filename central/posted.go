@@ -29,6 +29,8 @@ type announcer struct {
 	log  *slog.Logger
 	jobs chan announcement
 	done chan struct{} // closed when run has ended: nobody takes jobs any more
+	// heard reports whether anybody listens. Nobody is the usual case, and each event took as long as posting.
+	heard func() bool
 	// lane gives the store and till of a chain.
 	lane func(context.Context, record.ChainID) (storeID, tillID)
 }
@@ -44,7 +46,7 @@ func newAnnouncer(net subjects.Net, conn *nats.Conn, log *slog.Logger) *announce
 
 // applied is the replica's Applied.
 func (a *announcer) applied(e *fold.Entry, fx *fold.Effects) {
-	if len(fx.Took) == 0 {
+	if len(fx.Took) == 0 || !a.heard() {
 		return
 	}
 	select {

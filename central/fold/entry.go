@@ -33,40 +33,61 @@ type Entry struct {
 
 	Stream uint64 // sequence of its message in the stream, once that is known; not part of the bytes
 
-	hash   record.Hash // of the message's bytes
-	packed []byte      // sections not opened yet
+	bytes  []byte      // as they were read
+	hash   record.Hash // of them, once it was asked for
+	hashed bool
+	packed []byte // sections not opened yet
 }
 
-// Hash is the SHA-256 of the entry's bytes, which the next entry names.
-func (e *Entry) Hash() record.Hash { return e.hash }
+// Hash is the SHA-256 of the entry's bytes, which the next entry names; zero of an entry that has none.
+func (e *Entry) Hash() record.Hash {
+	if !e.hashed && e.bytes != nil {
+		e.hash, e.hashed = sha256.Sum256(e.bytes), true
+	}
+	return e.hash
+}
 
 const entryVersion = 1
 
 // MaxEntry bounds the raw bytes of one entry; a single proposal may be larger, up to the message limit.
 const MaxEntry = record.MaxPack
 
-// Encode gives the entry's bytes and sets its hash. Heads come in one compressed section and rests in
-// another, so that a fold need not open the bodies.
-func (e *Entry) Encode() []byte {
-	b := []byte{entryVersion}
+// Encoder makes the bytes of one entry after the other in the same memory.
+type Encoder struct{ heads, rests, packed []byte }
+
+// Encode gives the entry's bytes, which are the caller's, and sets its hash. Heads come in one compressed
+// section and rests in another, so that a fold need not open the bodies.
+func (c *Encoder) Encode(e *Entry) []byte {
+	c.heads = binary.AppendUvarint(c.heads[:0], uint64(len(e.Proposals)))
+	c.rests = c.rests[:0]
+	for i := range e.Proposals {
+		c.heads = record.AppendBlob(c.heads, e.Proposals[i].Head)
+		c.rests = record.AppendBlob(c.rests, e.Proposals[i].Rest)
+	}
+	most := s2.MaxEncodedLen(len(c.heads)) + s2.MaxEncodedLen(len(c.rests))
+	if cap(c.packed) < most {
+		c.packed = make([]byte, most)
+	}
+	heads := s2.Encode(c.packed[:cap(c.packed)], c.heads)
+	rests := s2.Encode(c.packed[len(heads):cap(c.packed)], c.rests)
+	b := make([]byte, 0, fixedSize+len(heads)+len(rests)+2*binary.MaxVarintLen32)
+	b = append(b, entryVersion)
 	b = append(b, e.Generation[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.Number)
 	b = binary.BigEndian.AppendUint64(b, e.Term)
 	b = binary.BigEndian.AppendUint64(b, e.Writer)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At))
 	b = append(b, e.Prev[:]...)
-	heads := make([]byte, 0, 64)
-	var rests []byte
-	heads = binary.AppendUvarint(heads, uint64(len(e.Proposals)))
-	for i := range e.Proposals {
-		heads = record.AppendBlob(heads, e.Proposals[i].Head)
-		rests = record.AppendBlob(rests, e.Proposals[i].Rest)
-	}
-	b = record.AppendBlob(b, s2.Encode(nil, heads))
-	b = record.AppendBlob(b, s2.Encode(nil, rests))
-	e.hash = sha256.Sum256(b)
+	b = record.AppendBlob(b, heads)
+	b = record.AppendBlob(b, rests)
+	e.bytes, e.hashed = b, false
 	return b
 }
+
+// Encode gives the entry's bytes and sets its hash.
+func (e *Entry) Encode() []byte { return new(Encoder).Encode(e) }
+
+const fixedSize = 1 + 16 + 8 + 8 + 8 + 8 + 32
 
 // Decode reads the fixed part of an entry's bytes; Open reads the rest.
 func Decode(b []byte) (*Entry, error) {
@@ -81,21 +102,27 @@ func Decode(b []byte) (*Entry, error) {
 	if r.Err != nil {
 		return nil, fmt.Errorf("journal entry: %w", r.Err)
 	}
-	e.packed = r.B
-	e.hash = sha256.Sum256(b)
+	e.packed, e.bytes = r.B, b
 	return e, nil
 }
 
 // Open unpacks the heads, and the rests too if asked.
 func (e *Entry) Open(rests bool) error {
+	_, err := e.OpenIn(nil, rests)
+	return err
+}
+
+// OpenIn is Open in the memory of buf, if the heads fit; it gives the memory that it used, which the entry's
+// heads lie in.
+func (e *Entry) OpenIn(buf []byte, rests bool) ([]byte, error) {
 	r := record.Reader{B: e.packed}
 	packedHeads, packedRests := r.Blob(), r.Blob()
 	if err := r.End(); err != nil {
-		return fmt.Errorf("journal entry %d: %w", e.Number, err)
+		return buf, fmt.Errorf("journal entry %d: %w", e.Number, err)
 	}
-	heads, err := unpack(packedHeads)
+	heads, err := unpack(buf, packedHeads)
 	if err != nil {
-		return fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
+		return buf, fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
 	}
 	hr := record.Reader{B: heads}
 	e.Proposals = make([]Proposal, hr.Count(1))
@@ -103,33 +130,33 @@ func (e *Entry) Open(rests bool) error {
 		e.Proposals[i].Head = hr.Blob()
 	}
 	if err := hr.End(); err != nil {
-		return fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
+		return heads, fmt.Errorf("journal entry %d: heads: %w", e.Number, err)
 	}
 	if !rests {
-		return nil
+		return heads, nil
 	}
-	all, err := unpack(packedRests)
+	all, err := unpack(nil, packedRests)
 	if err != nil {
-		return fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
+		return heads, fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
 	}
 	rr := record.Reader{B: all}
 	for i := range e.Proposals {
 		e.Proposals[i].Rest = rr.Blob()
 	}
 	if err := rr.End(); err != nil {
-		return fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
+		return heads, fmt.Errorf("journal entry %d: rests: %w", e.Number, err)
 	}
-	return nil
+	return heads, nil
 }
 
 // maxSection bounds what a section may unpack to: an entry is at most MaxEntry raw bytes, or one
 // proposal that fits a NATS message.
 const maxSection = 4 << 20
 
-func unpack(b []byte) ([]byte, error) {
+func unpack(buf, b []byte) ([]byte, error) {
 	n, err := s2.DecodedLen(b)
 	if err != nil || n > maxSection {
 		return nil, record.ErrFormat
 	}
-	return s2.Decode(nil, b)
+	return s2.Decode(buf[:cap(buf)], b)
 }

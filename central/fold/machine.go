@@ -7,7 +7,7 @@ import "tillstream/kv/record"
 type Machine interface {
 	// Apply folds one entry into the state and says what came of it. It is pure: it reads the entry
 	// and the state, no clock and no chance, so that every node comes to the same state. It never
-	// fails: what a proposal asks that cannot be done is an outcome.
+	// fails: what a proposal asks that cannot be done is an outcome. It keeps nothing of the entry's bytes.
 	Apply(e *Entry, fx *Effects)
 	// Digest sums up the state: equal on all nodes at the same entry.
 	Digest() record.Hash

@@ -129,6 +129,13 @@ func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) 
 	return nc, nil
 }
 
+// Heard reports whether anybody in the cluster, or at a leaf of it, subscribes to a subject of the brand: as
+// the server itself does, before it lets a message go.
+func (h *Hub) Heard(brand subjects.BrandID, subject string) bool {
+	a, err := h.server.LookupAccount(brand.String())
+	return err == nil && a.SubscriptionInterest(subject)
+}
+
 // Ready waits until the cluster has a leader and this node has all that it decided. Making a stream may
 // still be refused for a moment ("no suitable peers"), until the leader has heard from enough nodes.
 // It returns the cause of ctx's end with what is missing.

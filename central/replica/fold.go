@@ -42,19 +42,34 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// entered is an entry from the stream whose heads lie in memory that is used again.
+type entered struct {
+	*fold.Entry
+	heads []byte
+}
+
+// readAhead is how many entries may wait for the fold.
+const readAhead = 64
+
 // readOn reads until something fails.
 func (r *Replica) readOn(ctx context.Context) error {
 	r.mu.RLock()
 	next := r.tip.stream + 1
 	r.mu.RUnlock()
 	err := r.follow(ctx, next, func(e *fold.Entry) error {
+		in := entered{Entry: e}
 		if e.Number > r.folded.Load() { // else the writer has applied it before it came back
-			if err := e.Open(false); err != nil {
+			var err error
+			select {
+			case in.heads = <-r.spare:
+			default:
+			}
+			if in.heads, err = e.OpenIn(in.heads, false); err != nil {
 				return fmt.Errorf("read journal at message %d: %w: %w", e.Stream, ErrBroken, err)
 			}
 		}
 		select {
-		case r.entered <- e:
+		case r.entered <- in:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -130,15 +145,16 @@ func (r *Replica) fold(ctx context.Context) error {
 			r.spilt = nil
 			r.propose(ctx, p)
 		}
-		entered := r.entered
+		arrived := r.entered
 		if r.stuck() {
-			entered = nil // until there is room
+			arrived = nil // until there is room
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-entered:
-			r.enter(e)
+		case in := <-arrived:
+			r.enter(in.Entry)
+			r.reuse(in.heads)
 		case p := <-r.proposals:
 			r.propose(ctx, p)
 		case reply := <-r.freezes:
@@ -164,11 +180,22 @@ func (r *Replica) propose(ctx context.Context, p *waiting) {
 	}
 }
 
+// reuse keeps memory for the heads of an entry that comes: a machine keeps none of those that were.
+func (r *Replica) reuse(heads []byte) {
+	if heads == nil {
+		return
+	}
+	select {
+	case r.spare <- heads:
+	default:
+	}
+}
+
 // enter folds one entry that came from the stream.
 func (r *Replica) enter(e *fold.Entry) {
 	t := &r.tip
 	switch {
-	case e.Number <= t.number && (e.Number != t.number || e.Hash() == t.hash):
+	case e.Number < t.number, e.Number == t.number && (e.Stream == t.stream || e.Hash() == t.hash):
 		return // folded before
 	case e.Number != t.number+1 || e.Prev != t.hash || (t.number > 0 && e.Generation != t.generation):
 		_ = r.breaks(fmt.Errorf("%w: entry %d in message %d after entry %d", ErrBroken, e.Number, e.Stream, t.number)) // read again by the reader

@@ -13,14 +13,31 @@ import (
 	"tillstream/kv/record"
 )
 
-// waiting is a proposal at the node that writes, with whoever waits for its outcome.
+// waiting is a proposal at the node that writes, with whoever waits for its outcome: a caller here, or
+// another node.
 type waiting struct {
 	fold.Proposal
-	done func(entry uint64, outcome []byte, err error) // called once
+	here  chan result // nil if it came from another node
+	there func(result)
 }
 
-func (w *waiting) answer(entry uint64, outcome []byte) { w.done(entry, outcome, nil) }
-func (w *waiting) refuse(err error)                    { w.done(0, nil, err) }
+type result struct {
+	entry   uint64
+	outcome []byte
+	err     error
+}
+
+// tell is called once. A caller that has its result may use w again.
+func (w *waiting) tell(res result) {
+	if w.here != nil {
+		w.here <- res
+		return
+	}
+	w.there(res)
+}
+
+func (w *waiting) answer(entry uint64, outcome []byte) { w.tell(result{entry, outcome, nil}) }
+func (w *waiting) refuse(err error)                    { w.tell(result{err: err}) }
 
 // answer of a remote proposal.
 const (
@@ -73,22 +90,22 @@ func (r *Replica) Propose(ctx context.Context, p fold.Proposal) (entry uint64, o
 }
 
 func (r *Replica) proposeHere(ctx context.Context, p fold.Proposal) (uint64, []byte, error) {
-	type result struct {
-		entry   uint64
-		outcome []byte
-		err     error
+	w, _ := r.idle.Get().(*waiting)
+	if w == nil {
+		w = &waiting{here: make(chan result, 1)}
 	}
-	done := make(chan result, 1)
-	w := &waiting{p, func(entry uint64, outcome []byte, err error) { done <- result{entry, outcome, err} }}
+	w.Proposal = p
 	select {
 	case r.proposals <- w:
 	case <-ctx.Done():
 		return 0, nil, fmt.Errorf("propose: %w", context.Cause(ctx))
 	}
 	select {
-	case res := <-done:
+	case res := <-w.here:
+		w.Proposal = fold.Proposal{}
+		r.idle.Put(w)
 		return res.entry, res.outcome, res.err
-	case <-ctx.Done(): // it may be stored all the same
+	case <-ctx.Done(): // it may be stored all the same, and w is told of it later
 		return 0, nil, fmt.Errorf("propose: %w", context.Cause(ctx))
 	}
 }
@@ -134,13 +151,13 @@ func (r *Replica) serve(ctx context.Context) error {
 			r.log.Warn("a centre node sent a malformed proposal", "subject", m.Subject, "bytes", len(m.Data), "err", rd.Err)
 			return
 		}
-		w := &waiting{Proposal: fold.Proposal{Head: head, Rest: rd.B}, done: func(entry uint64, outcome []byte, err error) {
+		w := &waiting{Proposal: fold.Proposal{Head: head, Rest: rd.B}, there: func(res result) {
 			kind := byte(answerTaken)
-			if err != nil {
+			if res.err != nil {
 				kind = answerRefused
 			}
-			b := record.AppendU64([]byte{answerVersion, kind}, entry)
-			if err := m.Respond(append(b, outcome...)); err != nil {
+			b := record.AppendU64([]byte{answerVersion, kind}, res.entry)
+			if err := m.Respond(append(b, res.outcome...)); err != nil {
 				r.log.Debug("answer a proposal", "err", err) // the node asks again
 			}
 		}}

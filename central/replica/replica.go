@@ -82,14 +82,18 @@ type Replica struct {
 	unwritten error
 
 	proposals chan *waiting
-	entered   chan *fold.Entry // entries from the stream, opened
+	idle      sync.Pool    // of *waiting
+	entered   chan entered // entries from the stream, opened
+	spare     chan []byte  // memory for their heads
 	term      atomic.Uint64
 	folded    atomic.Uint64 // tip.number, for whoever needs no lock
 	broken    atomic.Bool
 
 	// Owned by the fold's goroutine.
 	writing bool
-	spilt   *waiting         // did not fit into the last entry
+	spilt   *waiting // did not fit into the last entry
+	batch   []*waiting
+	encoder fold.Encoder
 	stream  jetstream.Stream // the journal's handle
 
 	lastWait time.Duration // for the stream leader, the next time
@@ -125,7 +129,8 @@ func Open(cfg Config) (*Replica, error) {
 		mayWait:   mayWait,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
-		entered:   make(chan *fold.Entry, 64),
+		entered:   make(chan entered, readAhead),
+		spare:     make(chan []byte, readAhead),
 		freezes:   make(chan chan<- frozen),
 		meetings:  make(chan meeting),
 		harmed:    make(chan struct{}, 1),

@@ -99,17 +99,17 @@ func (r *Replica) next(ps []fold.Proposal) *fold.Entry {
 // gather takes what else is waiting, up to the size of an entry. One that no longer fits is the next
 // entry's first.
 func (r *Replica) gather(first *waiting) []*waiting {
-	batch := []*waiting{first}
+	r.batch = append(r.batch[:0], first)
 	for size := first.Size(); ; {
 		select {
 		case p := <-r.proposals:
 			if size += p.Size(); size > fold.MaxEntry {
 				r.spilt = p
-				return batch
+				return r.batch
 			}
-			batch = append(batch, p)
+			r.batch = append(r.batch, p)
 		default:
-			return batch
+			return r.batch
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (r *Replica) settle(e *fold.Entry, batch []*waiting) {
 // time: on an R3 stream a pipeline with this header is refused, and with the stream-wide one a writer
 // that slept gets later messages in behind a foreign one.
 func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
-	msg := &nats.Msg{Subject: r.cfg.Net.Journal(), Data: e.Encode()}
+	msg := &nats.Msg{Subject: r.cfg.Net.Journal(), Data: r.encoder.Encode(e)}
 	start := time.Now()
 	after, ackWait := r.tip.stream, publishWait
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
