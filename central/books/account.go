@@ -12,16 +12,10 @@ type account struct {
 	at      int64  // time of that entry, Unix milliseconds
 	last    uint64 // position in history of its last posting; zero: none
 	seen    [inline]sighting
-}
-
-// sighting says when a store last had a receipt of the account. Store zero: none.
-type sighting struct {
-	store uint16 // index into Books.stores, from 1
-	day   uint16 // days since 1970 of the posting
+	far     uint32 // more of them; zero: none
 }
 
 const (
-	inline   = 4  // sightings kept in the account; more go to Books.far
 	feedDays = 90 // an account falls to the stores that saw it so lately (DESIGN §5)
 	dayMS    = 24 * 3600 * 1000
 	slabSize = 4096 // accounts to a slab

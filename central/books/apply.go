@@ -15,18 +15,24 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	b.rids.forget(e.At)
 	step := step{b: b, e: e, fx: fx, today: uint16(e.At / dayMS)}
 	step.rest()
-	if n := len(e.Proposals); n > 0 {
-		fx.Outcomes = make([][]byte, n)
-		fx.Took = make([]fold.Took, 0, n)
+	n := len(e.Proposals)
+	if n > 0 {
 		fx.Framed = make([]byte, 0, b.framed+b.framed/8)
 	}
-	out := make([]byte, 0, b.outcomes+b.outcomes/8)
+	var out []byte
+	if fx.Asked {
+		fx.Outcomes, fx.Took = make([][]byte, n), make([]fold.Took, 0, n)
+		out = make([]byte, 0, b.outcomes+b.outcomes/8)
+	}
 	b.touched = b.touched[:0]
 	for i := range e.Proposals {
 		step.proposal = i
-		begin := len(out)
-		out = step.pack(out, e.Proposals[i].Head)
-		fx.Outcomes[i] = out[begin:len(out):len(out)]
+		marks := step.pack(e.Proposals[i].Head)
+		if fx.Asked {
+			begin := len(out)
+			out = record.AppendMarks(out, marks)
+			fx.Outcomes[i] = out[begin:len(out):len(out)]
+		}
 	}
 	step.finish()
 	b.outcomes, b.framed = len(out), len(fx.Framed)
@@ -47,9 +53,9 @@ func (s *step) tell(l *line) uint64 {
 	return s.fx.Line(s.b.line)
 }
 
-// pack applies a pack of receipts and appends its marks to out. What cannot be read never was a pack: ingest
+// pack applies a pack of receipts and gives its marks, until the next. What cannot be read never was a pack: ingest
 // lets nothing else through, and a journal written by a later version stops nobody.
-func (s *step) pack(out, head []byte) []byte {
+func (s *step) pack(head []byte) []record.Mark {
 	b := s.b
 	in := &b.scratch.pack
 	err := in.read(head)
@@ -59,7 +65,7 @@ func (s *step) pack(out, head []byte) []byte {
 	}
 	if err != nil {
 		s.incident(fmt.Sprintf("proposal %d cannot be read: %v", s.proposal, err))
-		return record.AppendMarks(out, nil)
+		return nil
 	}
 	marks := b.marks[:0]
 	n := 0
@@ -75,7 +81,7 @@ func (s *step) pack(out, head []byte) []byte {
 		n += size
 	}
 	b.marks = marks
-	return record.AppendMarks(out, marks)
+	return marks
 }
 
 // run moves a chain's mark over the records that extend it. first is the index of the run's first
@@ -247,7 +253,9 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 		return
 	}
 	b.totals.Posted++
-	s.fx.Took = append(s.fx.Took, fold.Took{Proposal: s.proposal, Record: at, Number: b.totals.Posted})
+	if s.fx.Asked {
+		s.fx.Took = append(s.fx.Took, fold.Took{Proposal: s.proposal, Record: at, Number: b.totals.Posted})
+	}
 	if h.Account.IsZero() {
 		b.totals.Anonymous++
 		s.tell(&l)
@@ -301,7 +309,7 @@ func (s *step) touch(id *record.AccountID, store uint16) (*account, uint32) {
 		acc.changed, acc.at = s.e.Number, s.e.At
 		b.touched = append(b.touched, i)
 	}
-	b.see(acc, i, store, s.today)
+	b.far.see(acc, store, s.today)
 	return acc, i
 }
 
@@ -311,7 +319,7 @@ func (s *step) finish() {
 	b := s.b
 	for _, i := range b.touched {
 		acc := b.accounts.at(i)
-		b.watch(acc, i, s.today, func(store uint16, gone bool) {
+		b.watch(acc, s.today, func(store uint16, gone bool) {
 			b.fall(store, change{s.e.Number, i, s.today, gone})
 		})
 		b.digest.add(acc.sum())

@@ -18,7 +18,7 @@ type Books struct {
 	storeIs  map[string]uint16 // the same by name, for names that have not been parsed
 	lanes    []lane
 	laneIs   map[lane]uint32
-	far      map[uint32][]sighting // of accounts seen in more stores than fit
+	far      sightings // of accounts seen in more stores than fit
 	totals   Totals
 	digest   digest
 	incident uint64 // position in history of the newest; zero: none
@@ -35,6 +35,8 @@ type scratch struct {
 	marks    []record.Mark
 	pack     packReader
 	touched  []uint32 // accounts of the entry, in order of first touch
+	watchers []sighting
+	later    []uint64 // a bit for each account
 	outcomes int      // bytes of the last entry's, to begin with
 	framed   int      // the same of its lines
 }
@@ -64,7 +66,6 @@ func New() *Books {
 		storeOf:  map[subjects.StoreID]uint16{},
 		storeIs:  map[string]uint16{},
 		laneIs:   map[lane]uint32{},
-		far:      map[uint32][]sighting{},
 	}
 }
 

@@ -1,6 +1,7 @@
 package books
 
 import (
+	"slices"
 	"sort"
 
 	"tillstream/kv/record"
@@ -31,23 +32,34 @@ func (b *Books) fall(number uint16, c change) {
 	}
 }
 
-// order drops what is dead, and removals older than keepDays. Rows are never changed in place: a snapshot
-// may be reading them.
+// order drops what is dead, and removals older than keepDays. What is dead has a later row of the same
+// account in the same list; to look at the accounts instead was a third of Apply, a cache miss a row. Rows
+// are never changed in place: a snapshot may be reading them.
 func (b *Books) order(s *store, today uint16) {
-	kept := make([]change, 0, len(s.feed)+feedSlack+1) // it is full when it is put in order again
-	for _, c := range s.feed {
-		switch {
-		case !c.gone:
-			if b.accounts.at(c.account).changed == c.entry {
-				kept = append(kept, c)
-			}
-		case today-c.day <= keepDays:
-			kept = append(kept, c)
-		default:
-			s.gone = max(s.gone, c.entry)
-		}
+	for len(b.later)*64 < b.accounts.len() {
+		b.later = append(b.later, 0)
 	}
-	s.feed, s.kept = kept, len(kept)
+	n := len(s.feed)
+	rows := make([]change, n+feedSlack+1) // full when they are put in order again
+	first := n
+	for _, c := range slices.Backward(s.feed) {
+		word, bit := &b.later[c.account/64], uint64(1)<<(c.account%64)
+		switch {
+		case *word&bit != 0:
+			continue
+		case c.gone && today-c.day > keepDays:
+			s.gone = max(s.gone, c.entry)
+		default:
+			first--
+			rows[first] = c
+		}
+		*word |= bit
+	}
+	for _, c := range s.feed {
+		b.later[c.account/64] = 0
+	}
+	s.kept = copy(rows, rows[first:n])
+	s.feed = rows[:s.kept]
 }
 
 // Feed gives what falls to a store of the changes after an entry, oldest first: at least limit items, if
@@ -64,7 +76,7 @@ func (b *Books) Feed(id subjects.StoreID, after uint64, limit int) (items []reco
 	for i := range rows {
 		c := &rows[i]
 		acc := b.accounts.at(c.account)
-		if c.gone && b.sees(acc, c.account, number) || !c.gone && acc.changed != c.entry {
+		if c.gone && b.sees(acc, number) || !c.gone && acc.changed != c.entry {
 			continue
 		}
 		if len(items) >= limit && c.entry != upTo {
@@ -105,8 +117,8 @@ func (b *Books) Forgotten(id subjects.StoreID, after uint64) bool {
 func (b *Books) Item(store subjects.StoreID, kind record.ItemKind, key [16]byte) record.Item {
 	it := record.Item{Kind: kind, Key: key[:]}
 	id := record.AccountID(key)
-	acc, i, ok := b.accounts.find(&id)
-	if !ok || kind != record.ItemShopper || !b.sees(acc, i, b.storeOf[store]) {
+	acc, _, ok := b.accounts.find(&id)
+	if !ok || kind != record.ItemShopper || !b.sees(acc, b.storeOf[store]) {
 		return it
 	}
 	s := acc.shopper()

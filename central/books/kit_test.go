@@ -106,7 +106,7 @@ func (l *ledger) entry(ps ...fold.Proposal) [][]record.Mark {
 	l.t.Helper()
 	l.number++
 	e := &fold.Entry{Number: l.number, Term: 1, At: l.at, Proposals: ps}
-	l.last = fold.Effects{From: uint64(len(l.history))}
+	l.last = fold.Effects{From: uint64(len(l.history)), Asked: true}
 	l.Apply(e, &l.last)
 	l.history = append(l.history, l.last.Framed...)
 	if got, want := len(l.last.Outcomes), len(ps); got != want {

@@ -11,7 +11,7 @@ import (
 
 // Sizes of what lies in a snapshot one after the other.
 const (
-	accountSize = 16 + 8*5 + 4*inline + 1 // at least
+	accountSize = 16 + 8*5 + 1 // at least
 	chainSize   = 4 + 16 + 32 + 8 + 8 + 4 + 2*3 + 1 + 16
 	restedSize  = 16 + 8 + 4 + 4
 	changeSize  = 8 + 4 + 2 + 1
@@ -202,15 +202,12 @@ func (in *restoring) takeAccounts(r *record.Reader) error {
 		acc, i := in.accounts.push()
 		r.Fill(acc.id[:])
 		acc.balance, acc.debt, acc.changed, acc.at, acc.last = r.I64(), r.I64(), r.U64(), r.I64(), r.U64()
-		for k := range acc.seen {
-			acc.seen[k].read(r)
-		}
-		if n := r.Count(4); n > 0 {
-			far := make([]sighting, n)
-			for k := range far {
-				far[k].read(r)
+		for range r.Count(4) {
+			var v sighting
+			if v.read(r); v.store == 0 || int(v.store) >= len(in.stores) {
+				return record.ErrFormat
 			}
-			in.far[i] = far
+			in.far.see(acc, v.store, v.day)
 		}
 		index.put(index.hash((*[16]byte)(&acc.id)), i, func(uint32) bool { return false })
 	}

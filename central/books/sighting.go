@@ -1,79 +1,129 @@
 package books
 
-import "slices"
+// sighting says when a store last had a receipt of the account. Store zero: none, and none behind it.
+type sighting struct {
+	store uint16 // index into Books.stores, from 1
+	day   uint16 // days since 1970 of the posting
+}
 
-// see notes that a store has had a receipt of the account today.
-func (b *Books) see(acc *account, i uint32, store, today uint16) {
-	for k := range acc.seen {
-		if acc.seen[k].store == store {
-			acc.seen[k].day = today
+// inline is how many sightings an account holds itself: most are seen in no more stores.
+const inline = 3
+
+// sightings are those that do not fit into their accounts, in the order in which they came: chunks that
+// name the next of the same account. They were slices in a map, which was a tenth of Apply where shoppers
+// go to many stores, and work for the garbage collector.
+type sightings struct {
+	slabs []*[farSlab]far
+	n     uint32
+	free  uint32 // the first of a list; zero: none
+}
+
+// far is some more sightings of an account.
+type far struct {
+	seen [7]sighting
+	next uint32 // zero: no more
+}
+
+const farSlab = 1024
+
+func (s *sightings) at(i uint32) *far { return &s.slabs[(i-1)/farSlab][(i-1)%farSlab] }
+
+// take gives an empty chunk.
+func (s *sightings) take() uint32 {
+	if i := s.free; i != 0 {
+		s.free = s.at(i).next
+		*s.at(i) = far{}
+		return i
+	}
+	if s.n%farSlab == 0 {
+		s.slabs = append(s.slabs, new([farSlab]far))
+	}
+	s.n++
+	return s.n
+}
+
+// drop gives back a chunk and those behind it.
+func (s *sightings) drop(i uint32) {
+	for i != 0 {
+		next := s.at(i).next
+		s.at(i).next, s.free = s.free, i
+		i = next
+	}
+}
+
+// see notes that a store has had a receipt of the account on a day.
+func (s *sightings) see(acc *account, store, day uint16) {
+	note := func(seen []sighting) bool {
+		for k := range seen {
+			if v := &seen[k]; v.store == store || v.store == 0 {
+				*v = sighting{store, day}
+				return true
+			}
+		}
+		return false
+	}
+	if note(acc.seen[:]) {
+		return
+	}
+	for at := &acc.far; ; {
+		if *at == 0 {
+			*at = s.take()
+		}
+		c := s.at(*at)
+		if note(c.seen[:]) {
 			return
 		}
+		at = &c.next
 	}
-	far := b.far[i]
-	for k := range far {
-		if far[k].store == store {
-			far[k].day = today
-			return
+}
+
+// all appends an account's sightings, in the order of the first of each store.
+func (s *sightings) all(dst []sighting, acc *account) []sighting {
+	add := func(seen []sighting) {
+		for _, v := range seen {
+			if v.store == 0 {
+				return
+			}
+			dst = append(dst, v)
 		}
 	}
-	for k := range acc.seen {
-		if acc.seen[k].store == 0 {
-			acc.seen[k] = sighting{store, today}
-			return
-		}
+	add(acc.seen[:])
+	for i := acc.far; i != 0; i = s.at(i).next {
+		add(s.at(i).seen[:])
 	}
-	b.far[i] = append(far, sighting{store, today})
+	return dst
 }
 
 // sees reports whether the account falls to the store.
-func (b *Books) sees(acc *account, i uint32, store uint16) bool {
-	for _, s := range acc.seen {
-		if s.store == store && store != 0 {
-			return true
-		}
-	}
-	for _, s := range b.far[i] {
-		if s.store == store {
+func (b *Books) sees(acc *account, store uint16) bool {
+	var few [16]sighting
+	for _, v := range b.far.all(few[:0], acc) {
+		if v.store == store {
 			return true
 		}
 	}
 	return false
 }
 
-// watch calls fn for the stores to which a change of the account falls. One that has not seen the account
-// for feedDays is among them this once more, and gone: what falls to it is a removal.
-func (b *Books) watch(acc *account, i uint32, today uint16, fn func(store uint16, gone bool)) {
-	for k := range acc.seen {
-		s := &acc.seen[k]
-		if s.store == 0 {
-			continue
-		}
-		store, gone := s.store, s.gone(today)
-		if gone {
-			*s = sighting{}
-		}
-		fn(store, gone)
+// watch gives the stores to which a change of the account falls. One that has not seen the account for
+// feedDays is among them this once more, as gone: what falls to it is a removal.
+func (b *Books) watch(acc *account, today uint16, fn func(store uint16, gone bool)) {
+	all := b.far.all(b.watchers[:0], acc)
+	b.watchers = all
+	expired := false
+	for _, v := range all {
+		gone := int(today)-int(v.day) > feedDays
+		expired = expired || gone
+		fn(v.store, gone)
 	}
-	if len(b.far) == 0 {
+	if !expired {
 		return
 	}
-	far, left := b.far[i], 0
-	for k := range far {
-		gone := far[k].gone(today)
-		if !gone {
-			left++
+	b.far.drop(acc.far)
+	acc.seen, acc.far = [inline]sighting{}, 0
+	for _, v := range all {
+		if int(today)-int(v.day) <= feedDays {
+			b.far.see(acc, v.store, v.day)
 		}
-		fn(far[k].store, gone)
-	}
-	switch {
-	case left == len(far):
-	case left == 0:
-		delete(b.far, i)
-	default:
-		b.far[i] = slices.DeleteFunc(far, func(s sighting) bool { return s.gone(today) })
 	}
 }
-
-// gone reports whether a store has not seen the account for so long that it falls there no more.
-func (s *sighting) gone(today uint16) bool { return int(today)-int(s.day) > feedDays }

@@ -177,8 +177,8 @@ func TestAnAccountThatNoStoreRemembers(t *testing.T) {
 	if got := l.falls(n, 1); got != "[]" {
 		t.Fatalf("falls to %s, want none of the old", got)
 	}
-	if got := len(l.far[0]); got != 1 {
-		t.Fatalf("%d sightings lie outside the account, want that of the new store only", got)
+	if got := l.far.all(nil, l.accounts.at(0)); len(got) != 1 || l.far.at(l.far.free) == nil {
+		t.Fatalf("sightings %v are left, want that of the new store only", got)
 	}
 	l.balance(1, n+1, 0)
 }

@@ -14,7 +14,7 @@ const (
 	partLanes    = 'l' // store 2, till
 	partChains   = 'c' // number 4, chain
 	partRested   = 'r'
-	partAccounts = 'a' // account, sightings that do not fit into it
+	partAccounts = 'a' // account, its sightings
 	partFeed     = 'f' // store 2, then rows of it
 	partRids     = 'i'
 )
@@ -262,12 +262,10 @@ func (b *Books) appendAccount(dst []byte, i uint32) []byte {
 	for _, v := range [...]uint64{uint64(acc.balance), uint64(acc.debt), acc.changed, uint64(acc.at), acc.last} {
 		dst = record.AppendU64(dst, v)
 	}
-	for _, s := range acc.seen {
-		dst = s.append(dst)
-	}
-	far := b.far[i]
-	dst = binary.AppendUvarint(dst, uint64(len(far)))
-	for _, s := range far {
+	var few [16]sighting
+	seen := b.far.all(few[:0], acc)
+	dst = binary.AppendUvarint(dst, uint64(len(seen)))
+	for _, s := range seen {
 		dst = s.append(dst)
 	}
 	return dst

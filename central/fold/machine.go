@@ -29,6 +29,9 @@ const MaxPart = 64 << 20
 
 // Effects is what Apply made of an entry.
 type Effects struct {
+	// Asked is set by whoever calls Apply and wants Outcomes and Took: on the node that writes, and not on
+	// those that follow.
+	Asked    bool
 	Outcomes [][]byte // one answer per proposal
 	Took     []Took   // records that took effect, for whoever announces them
 

@@ -137,7 +137,7 @@ func (r *Replica) write(ctx context.Context, batch []*waiting) error {
 
 // settle applies an entry that this node wrote, and answers its proposers.
 func (r *Replica) settle(e *fold.Entry, batch []*waiting) {
-	var fx fold.Effects
+	fx := fold.Effects{Asked: true}
 	r.advance(e, &fx)
 	for i, p := range batch {
 		p.answer(e.Number, fx.Outcomes[i])

@@ -22,6 +22,8 @@ type kit struct {
 	prev record.Hash
 	log  []*fold.Entry
 	term uint64
+
+	begun byte // chains
 }
 
 func (k *kit) rid(n byte) record.RID {
@@ -48,7 +50,8 @@ func place(store, till string) Place {
 }
 
 func (k *kit) begin(at Place, found record.Tip) *kitChain {
-	c := &kitChain{at: at, id: record.NewChainID(k.now)}
+	k.begun++ // chains lie in the books in the order of their ids
+	c := &kitChain{at: at, id: record.ChainID{0: 1, 6: 0x70, 8: 0x80, 15: k.begun}}
 	start := record.Start{Store: at.Store, Till: at.Till, Found: found}
 	body := start.Append(nil)
 	c.add(record.Receipt{Header: record.Header{Kind: record.KindStart}, Data: body})
