@@ -153,6 +153,9 @@ func (r *Replica) Abandon() error { return r.history.close() }
 
 // Run folds the journal, and writes it when it is this node's turn, until ctx ends.
 func (r *Replica) Run(ctx context.Context) error {
+	if err := r.lineage(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.mend, r.fold} {
