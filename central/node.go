@@ -129,7 +129,7 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	net := n.cfg.Net()
 	n.posted = newAnnouncer(net, n.conn, n.log)
 	n.replica, err = replica.Open(replica.Config{
-		Node: n.cfg.Node, Net: net, Machine: n.books, Dir: filepath.Join(n.cfg.Data, "replica"),
+		Node: n.cfg.Node, Net: net, Machine: n.books, Nodes: len(n.cfg.Routes), Dir: filepath.Join(n.cfg.Data, "replica"),
 		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
 		Metrics: registry, Log: n.log,
 	})
@@ -165,6 +165,13 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	run(n.admin.Run)
+	heralding, proclaimed := context.WithCancel(ctx)
+	defer proclaimed()
+	if n.backup != nil {
+		run(func(context.Context) error {
+			return replica.Herald(heralding, n.beats, n.cfg.Net(), n.cfg.Node)
+		})
+	}
 	run(func(ctx context.Context) error {
 		if err := n.prepare(ctx); err != nil {
 			return err
@@ -172,6 +179,7 @@ func (n *Node) Run(ctx context.Context) error {
 		if err := n.restore(ctx); err != nil {
 			return err
 		}
+		proclaimed()
 		for _, part := range n.fold {
 			run(part)
 		}

@@ -96,7 +96,7 @@ func (n *Node) restore(ctx context.Context) error {
 	last, b := n.backup.Last(), n.backup
 	n.log.Info("restores the journal", "backup", b.dir, "entry", last.Last, "of", last.Time)
 	return replica.Restore(ctx, replica.RestoreConfig{
-		Node: n.cfg.Node, Net: n.cfg.Net(), Conn: n.conn, Beats: n.beats, Last: last.Tip(), Entries: b.entries, Log: n.log,
+		Node: n.cfg.Node, Net: n.cfg.Net(), Conn: n.conn, Last: last.Tip(), Entries: b.entries, Log: n.log,
 	})
 }
 

@@ -42,6 +42,7 @@ type Config struct {
 	Node    subjects.NodeID
 	Net     subjects.Net
 	Machine fold.Machine
+	Nodes   int        // of the centre; zero: not known
 	Dir     string     // for history and the snapshot; made if it is not there
 	Conn    *nats.Conn // journal, proposals
 	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death
@@ -97,6 +98,7 @@ type Replica struct {
 	stream  jetstream.Stream // the journal's handle
 
 	lastWait time.Duration // for the stream leader, the next time
+	fenced   bool          // the journal was being restored, the last time it was looked at
 }
 
 // tip is the last entry folded.

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,19 +22,18 @@ var ErrNotEmpty = errors.New("there is a journal already")
 
 // RestoreConfig says where a lost journal is put back.
 type RestoreConfig struct {
-	Node  subjects.NodeID
-	Net   subjects.Net
-	Conn  *nats.Conn
-	Beats *nats.Conn
-	Last  fold.Tip // the last entry of the backup
+	Node subjects.NodeID
+	Net  subjects.Net
+	Conn *nats.Conn
+	Last fold.Tip // the last entry of the backup
 	// Entries gives the backup's entries behind a number, byte for byte, in order.
 	Entries func(after uint64) iter.Seq2[[]byte, error]
 	Log     *slog.Logger
 }
 
 // Restore puts the entries of a backup into the empty journal stream, byte for byte, and then the entry
-// that begins another generation: from there on the journal grows as always. Meanwhile this node says
-// that it writes, so that no other begins a journal of its own.
+// that begins another generation: from there on the journal grows as always. Meanwhile a fence at the
+// stream keeps every node from writing.
 //
 // A restore that was broken off is taken up again where it was. One that is complete is left as it is, so
 // a node may be started again with the same command. Any other journal is ErrNotEmpty.
@@ -45,13 +43,11 @@ func Restore(ctx context.Context, cfg RestoreConfig) error {
 		return fmt.Errorf("restore: %w", err)
 	}
 	s := &restorer{cfg: cfg, js: js}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() { s.beat(ctx) })
 	for {
 		done, err := s.step(ctx)
+		if done && err == nil {
+			done, err = s.fence(ctx, false) // from here on a node may write
+		}
 		if done || err != nil {
 			return err
 		}
@@ -68,22 +64,57 @@ type restorer struct {
 	js  jetstream.JetStream
 }
 
-// beat says that this node writes, in a term that ends with the backup.
-func (s *restorer) beat(ctx context.Context) {
-	b := heartbeat{node: s.cfg.Node, term: s.cfg.Last.Number, writing: true}
+// Herald says that this node writes, in no term, until ctx ends: a node that is about to restore a journal
+// says so from its start, so that no other begins one beside it. It says it on beats, which its replica
+// does later.
+func Herald(ctx context.Context, conn *nats.Conn, net subjects.Net, node subjects.NodeID) error {
+	b := heartbeat{node: node, writing: true}
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
 		b.clock = time.Now().UnixMilli()
-		if err := s.cfg.Beats.Publish(s.cfg.Net.Heartbeat(s.cfg.Node), b.append(nil)); err != nil {
-			s.cfg.Log.Debug("heartbeat", "err", err)
+		if err := conn.Publish(net.Heartbeat(node), b.append(nil)); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("say that this node restores the journal: %w", err)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
+}
+
+// fenceKey is in the journal stream's metadata from before the first restored entry until after the last.
+// Heartbeats may be late; while it is there nobody writes, whatever he hears.
+const fenceKey = "tillstream-restoring"
+
+// fence puts the fence up, or takes it away.
+func (s *restorer) fence(ctx context.Context, up bool) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fenceWait)
+	defer cancel()
+	stream, err := s.js.Stream(ctx, s.cfg.Net.JournalStream())
+	if err == nil && fenced(stream.CachedInfo()) != up {
+		cfg := stream.CachedInfo().Config
+		if cfg.Metadata == nil {
+			cfg.Metadata = map[string]string{}
+		}
+		if delete(cfg.Metadata, fenceKey); up {
+			cfg.Metadata[fenceKey] = fmt.Sprint(s.cfg.Last.Number)
+		}
+		_, err = s.js.UpdateStream(ctx, cfg)
+	}
+	if err != nil {
+		s.cfg.Log.Debug("restore waits for the stream", "err", err)
+		return false, nil
+	}
+	return true, nil
+}
+
+const fenceWait = 5 * time.Second
+
+func fenced(info *jetstream.StreamInfo) bool {
+	_, ok := info.Config.Metadata[fenceKey]
+	return ok
 }
 
 // step goes on from what the journal holds, as far as it gets.
@@ -92,6 +123,9 @@ func (s *restorer) step(ctx context.Context) (done bool, err error) {
 	switch {
 	case errors.Is(err, ErrEmpty):
 		held = &fold.Entry{}
+		if up, err := s.fence(ctx, true); !up || err != nil {
+			return false, err
+		}
 	case errors.Is(err, ErrBroken):
 		return false, err
 	case err != nil:

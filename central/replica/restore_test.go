@@ -68,7 +68,7 @@ func backup(c *chain, node int, all [][]byte) RestoreConfig {
 	}
 	c.t.Cleanup(conn.Close)
 	return RestoreConfig{
-		Node: nodeID(node), Net: c.net, Conn: conn, Beats: conn, Last: last.Tip(),
+		Node: nodeID(node), Net: c.net, Conn: conn, Last: last.Tip(),
 		Entries: func(after uint64) iter.Seq2[[]byte, error] {
 			return func(yield func([]byte, error) bool) {
 				for _, b := range all[after:] {
@@ -198,6 +198,13 @@ func TestRestoreByMany(t *testing.T) {
 			}
 		})
 	}
+	herald, quiet := context.WithCancel(t.Context())
+	defer quiet()
+	wg.Go(func() {
+		if err := Herald(herald, c.conn, c.net, nodeID(0)); err != nil {
+			t.Error(err)
+		}
+	})
 	<-half
 	plain := c.nodes[2]
 	plain.dir = t.TempDir() // its replica is lost too
@@ -206,7 +213,13 @@ func TestRestoreByMany(t *testing.T) {
 		s := plain.Status()
 		return s.Entry >= 9 && strings.HasPrefix(s.Writer, "c") && s.Writer != nodeID(2).String()
 	})
+	deaf := &Replica{cfg: Config{Net: c.net}, js: c.js, log: slog.New(slog.DiscardHandler)}
+	if err := deaf.mayWrite(t.Context()); !errors.Is(err, errFenced) {
+		t.Errorf("a node that hears nothing may write: %v", err)
+	}
 	close(heard)
+	eventually(t, "the end of the restore", func() bool { return plain.Status().Entry > uint64(len(all)) })
+	quiet()
 	wg.Wait()
 	c.restored(all)
 	for _, m := range c.nodes[:2] { // those that restored go on as any node

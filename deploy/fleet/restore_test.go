@@ -22,6 +22,8 @@ func TestRestoreFromABackup(t *testing.T) {
 	backup := filepath.Join(t.TempDir(), "backup")
 	last, err := f.Centre()[1].Backup(within(t, patience), backup)
 	must(t, err)
+	reopen(t, f, l, f.Store(0).Till(0)) // a chain that begins and ends behind the backup, posted to its end
+	reopen(t, f, l, f.Store(0).Till(0))
 	posted(t, f, int(l.sold.Load())+100) // far beyond the backup
 	old := lives(f)
 	f.Store(1).Cut()
@@ -102,6 +104,8 @@ func TestACentreFromTheEdgesAlone(t *testing.T) {
 	l := selling(t, f, often, generate(plenty, 33))
 	l.reach(300)
 	s := f.Store(0)
+	reopen(t, f, l, s.Till(0))
+	reopen(t, f, l, f.Store(1).Till(1))
 	must(t, errors.Join(s.Crash(), s.Wipe(), s.Start()))
 	l.more(100)
 	f.Store(1).Cut()
@@ -144,6 +148,24 @@ func TestRestoreOnlyIntoAnEmptyCentre(t *testing.T) {
 	if s := f.Centre()[0].Node().Replica().Status(); s.Generation != before.Generation {
 		t.Errorf("generation %s, was %s", s.Generation, before.Generation)
 	}
+}
+
+// reopen starts a till anew once it has sold in its present chain and the centre has posted all of that:
+// from then on nobody has a reason to ask for the chain.
+func reopen(t *testing.T, f *fleet.Fleet, l *load, till *fleet.Till) {
+	t.Helper()
+	l.more(50)
+	must(t, till.Crash())
+	must(t, till.Start())
+	l.more(50)
+	sold := int(l.sold.Load())
+	posted(t, f, sold)
+	await(t, "the till knows that its old chains are posted", func() error {
+		if _, unposted := till.Node().Waiting(); unposted > 20 { // of the chain that is growing
+			return fmt.Errorf("%d records are not", unposted)
+		}
+		return nil
+	})
 }
 
 // loseCentre drops all nodes of the centre, one as hard as the other, and takes what is to be lost.
