@@ -144,6 +144,7 @@ func TestRestoreOnlyIntoAnEmptyCentre(t *testing.T) {
 	must(t, f.Centre()[0].Crash())
 	must(t, f.Centre()[0].Refuses(within(t, patience), backup, "there is a journal already"))
 	must(t, f.Centre()[0].Start())
+	must(t, f.Ready(within(t, patience)))
 	settle(t, f, all)
 	if s := f.Centre()[0].Node().Replica().Status(); s.Generation != before.Generation {
 		t.Errorf("generation %s, was %s", s.Generation, before.Generation)
