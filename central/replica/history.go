@@ -86,6 +86,16 @@ func (h *history) begin() error {
 	return nil
 }
 
+// become puts another history, a longer one, in the place of this one, which has no lines.
+func (h *history) become(fresh *history) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.old = append(h.old, h.file)
+	h.file, h.disk, h.tail, h.sum = fresh.file, fresh.disk, fresh.tail, fresh.sum
+}
+
 // end is where the next line will lie.
 func (h *history) end() uint64 {
 	h.mu.RLock()

@@ -64,6 +64,7 @@ type Replica struct {
 
 	saveEvery time.Duration // snapshotEvery, except in tests
 	mayWait   int           // mayWait, except in tests
+	worth     uint64        // worthFetching, except in tests
 	saving    sync.Mutex    // one snapshot at a time
 	freezes   chan chan<- frozen
 	meetings  chan meeting
@@ -129,6 +130,7 @@ func Open(cfg Config) (*Replica, error) {
 		self:      rand.Uint64(),
 		saveEvery: snapshotEvery,
 		mayWait:   mayWait,
+		worth:     worthFetching,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan entered, readAhead),
@@ -158,9 +160,10 @@ func (r *Replica) Run(ctx context.Context) error {
 	if err := r.lineage(ctx); err != nil {
 		return err
 	}
+	r.fetch(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.mend, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.lend, r.keep, r.mend, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)
