@@ -41,6 +41,12 @@ type Config struct {
 	AdminToken string `yaml:"admin_token_file,omitempty"`
 	// File with the brand's secret for card numbers, the same on every node of the brand. Required.
 	CardKey string `yaml:"card_key_file"`
+	// Directory where this node archives the journal, for backups. Empty: none.
+	Archive string `yaml:"archive,omitempty"`
+	// File with the seed of the nkey that signs the archive's checkpoints. Required with archive.
+	ArchiveSeed string `yaml:"archive_seed_file,omitempty"`
+	// MiB at which a segment of the archive is closed; a day closes it too. Zero: 64.
+	ArchiveSegment int `yaml:"archive_segment_mib,omitempty"`
 }
 
 // Store is a store that may join.
@@ -91,8 +97,13 @@ func (c *Config) Check() error {
 	need(c.CardKey != "", "card_key_file: required")
 	need(c.ClusterListen == "" || len(c.Routes) > 0, "routes: required with cluster_listen")
 	need(c.ClusterListen == "" || c.ClusterSecret != "", "cluster_secret_file: required with cluster_listen")
+	need(c.Archive == "" || c.ArchiveSeed != "", "archive_seed_file: required with archive")
+	need(c.ArchiveSegment >= 0 && c.ArchiveSegment <= maxSegment, fmt.Sprintf("archive_segment_mib: want 0 to %d", maxSegment))
 	return errors.Join(errs...)
 }
+
+// maxSegment is a segment that can still be copied about, in MiB.
+const maxSegment = 1 << 14
 
 // Net gives the literal first tokens of the brand's subjects.
 func (c *Config) Net() subjects.Net { return subjects.Net{DC: c.DC, Env: c.Env, Brand: c.Brand} }

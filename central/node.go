@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tillstream/central/archive"
 	"tillstream/central/books"
 	"tillstream/central/feed"
 	"tillstream/central/gateway"
@@ -39,7 +40,10 @@ type Node struct {
 	feed    *feed.Server
 	posted  *announcer
 	admin   *gateway.Admin
-	parts   []func(context.Context) error
+	archive *archive.Archiver // nil: none
+	backup  *Backup           // to be restored before anything else; nil: none
+	fold    []func(context.Context) error
+	serve   []func(context.Context) error // once the fold is level with the journal
 }
 
 // Open starts the node's server and opens its files. Run makes it work.
@@ -67,20 +71,24 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	if err := n.openReplica(registry); err != nil {
 		return nil, err
 	}
+	if err := n.openArchive(registry); err != nil {
+		return nil, err
+	}
 	token, err := cfg.secret("admin_token_file", cfg.AdminToken)
 	if err != nil {
 		return nil, err
 	}
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books, Cards: cards, Log: n.log,
+		JS: n.js, Net: cfg.Net(), Streams: n.wanted(), Replica: n.replica, Books: n.books, Archive: n.archive,
+		Cards: cards, Log: n.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	net := cfg.Net()
-	n.parts = []func(context.Context) error{
-		n.replica.Run, n.posted.run,
+	n.fold = append(n.fold, n.replica.Run, n.posted.run)
+	n.serve = []func(context.Context) error{
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
@@ -121,7 +129,7 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	net := n.cfg.Net()
 	n.posted = newAnnouncer(net, n.conn, n.log)
 	n.replica, err = replica.Open(replica.Config{
-		Node: n.cfg.Node, Net: net, Machine: n.books, Dir: filepath.Join(n.cfg.Data, "replica"),
+		Node: n.cfg.Node, Net: net, Machine: n.books, Nodes: len(n.cfg.Routes), Dir: filepath.Join(n.cfg.Data, "replica"),
 		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
 		Metrics: registry, Log: n.log,
 	})
@@ -157,11 +165,28 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	run(n.admin.Run)
+	heralding, proclaimed := context.WithCancel(ctx)
+	defer proclaimed()
+	if n.backup != nil {
+		run(func(context.Context) error {
+			return replica.Herald(heralding, n.beats, n.cfg.Net(), n.cfg.Node)
+		})
+	}
 	run(func(ctx context.Context) error {
 		if err := n.prepare(ctx); err != nil {
 			return err
 		}
-		for _, part := range n.parts {
+		if err := n.restore(ctx); err != nil {
+			return err
+		}
+		proclaimed()
+		for _, part := range n.fold {
+			run(part)
+		}
+		if err := n.replica.Level(ctx); err != nil {
+			return err
+		}
+		for _, part := range n.serve {
 			run(part)
 		}
 		return nil

@@ -167,7 +167,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	up := uplink.Config{Conn: n.conn, Subject: n.net.Ingest(n.cfg.Store), Journal: n.journal, Link: n.leaf.Link, Log: n.log}
 	down := feed.FollowerConfig{
 		Conn: n.conn, Pull: n.net.FeedPull(n.cfg.Store), Changed: n.net.FeedChanged(n.cfg.Store),
-		Cache: n.cache, Posted: n.journal.SetPosted, Dropped: n.overlay, Log: n.log,
+		Cache: n.cache, Posted: n.journal.SetPosted, Reset: n.journal.ForgetPosted, Dropped: n.overlay, Log: n.log,
 	}
 	if n.cfg.isTill() {
 		up.Subject = n.lane().Ingest()

@@ -158,6 +158,11 @@ func centreSubjects() []Entry {
 		Name: "heartbeat", Builder: "Net.Heartbeat", Pattern: "{brand}.centre.{node}.heartbeat",
 		From: "centre node", To: "every centre node", Travel: Publish, State: Built,
 		Payload: "term, whether it writes, and its clock", Source: "own; R69",
+	}, {
+		Name: "files", Builder: "Net.Files", Pattern: "{brand}.centre.{node}.files",
+		From: "centre node without files", To: "another centre node", Travel: Request, State: Built,
+		Payload: "what there is, or which piece of it", Reply: "the snapshot's head, or up to 512 KiB of it or of history",
+		Source: "own; R69",
 	}}
 }
 

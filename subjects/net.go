@@ -70,6 +70,9 @@ func (n Net) Propose(node NodeID) string { return join(n.Brand.s, "centre", node
 // Heartbeat is where a centre node says that it lives, what it has folded and whether it writes.
 func (n Net) Heartbeat(node NodeID) string { return join(n.Brand.s, "centre", node.s, "heartbeat") }
 
+// Files is where a centre node that has none asks another for its snapshot and history.
+func (n Net) Files(node NodeID) string { return join(n.Brand.s, "centre", node.s, "files") }
+
 // Wildcards, for the services of the centre that answer every store.
 
 // AnyIngest matches Ingest of every store.

@@ -25,6 +25,9 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 		out = make([]byte, 0, b.outcomes+b.outcomes/8)
 	}
 	b.touched = b.touched[:0]
+	if e.Begins() {
+		step.incident(fmt.Sprintf("the journal was restored from a backup: generation %s ends at entry %d, %s begins", e.Ends, e.Number-1, e.Generation))
+	}
 	for i := range e.Proposals {
 		step.proposal = i
 		marks := step.pack(e.Proposals[i].Head)

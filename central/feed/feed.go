@@ -163,6 +163,9 @@ func (s *Server) page(ctx context.Context, store subjects.StoreID, pull record.P
 	err = s.cfg.Replica.Read(ctx, 0, func(at uint64) {
 		c, b := pull.Cursor, s.cfg.Books
 		switch {
+		case c.Entry > 0 && c.Generation != generation && s.cfg.Replica.Behind():
+			page = record.Page{Status: record.FeedBehind} // it may be of a generation that has begun beyond this node
+			return
 		case c.Entry > 0 && (c.Generation != generation || b.Forgotten(store, c.Entry)):
 			page = record.Page{Status: record.FeedReset, Cursor: record.Cursor{Generation: generation}}
 			return

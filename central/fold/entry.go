@@ -29,7 +29,8 @@ type Entry struct {
 	Writer     uint64 // drawn by each process: no two write the same bytes, not even the first of a term
 	At         int64  // Unix milliseconds; never before the entry before. The only clock a state may use
 	Prev       record.Hash
-	Proposals  []Proposal // empty: a new writer's first entry
+	Ends       record.Generation // the generation that this entry puts an end to; zero: it goes on in its own
+	Proposals  []Proposal        // empty: a new writer's first entry
 
 	Stream uint64 // sequence of its message in the stream, once that is known; not part of the bytes
 
@@ -47,7 +48,14 @@ func (e *Entry) Hash() record.Hash {
 	return e.hash
 }
 
-const entryVersion = 1
+// Sum is the hash of an entry's bytes.
+func Sum(b []byte) record.Hash { return sha256.Sum256(b) }
+
+// Versions of an entry's bytes: the usual one, and that of an entry that begins another generation.
+const (
+	entryVersion    = 1
+	boundaryVersion = 2
+)
 
 // MaxEntry bounds the raw bytes of one entry; a single proposal may be larger, up to the message limit.
 const MaxEntry = record.MaxPack
@@ -72,12 +80,18 @@ func (c *Encoder) Encode(e *Entry) []byte {
 	rests := s2.Encode(c.packed[len(heads):cap(c.packed)], c.rests)
 	b := make([]byte, 0, fixedSize+len(heads)+len(rests)+2*binary.MaxVarintLen32)
 	b = append(b, entryVersion)
+	if e.Begins() {
+		b[0] = boundaryVersion
+	}
 	b = append(b, e.Generation[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.Number)
 	b = binary.BigEndian.AppendUint64(b, e.Term)
 	b = binary.BigEndian.AppendUint64(b, e.Writer)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At))
 	b = append(b, e.Prev[:]...)
+	if e.Begins() {
+		b = append(b, e.Ends[:]...)
+	}
 	b = record.AppendBlob(b, heads)
 	b = record.AppendBlob(b, rests)
 	e.bytes, e.hashed = b, false
@@ -92,17 +106,24 @@ const fixedSize = 1 + 16 + 8 + 8 + 8 + 8 + 32
 // Decode reads the fixed part of an entry's bytes; Open reads the rest.
 func Decode(b []byte) (*Entry, error) {
 	r := record.Reader{B: b}
-	if v := r.U8(); v != entryVersion && r.Err == nil {
-		return nil, fmt.Errorf("journal entry: %w: unknown version %d", record.ErrFormat, v)
+	version := r.U8()
+	if version != entryVersion && version != boundaryVersion && r.Err == nil {
+		return nil, fmt.Errorf("journal entry: %w: unknown version %d", record.ErrFormat, version)
 	}
 	e := &Entry{}
 	r.Fill(e.Generation[:])
 	e.Number, e.Term, e.Writer, e.At = r.U64(), r.U64(), r.U64(), r.I64()
 	r.Fill(e.Prev[:])
+	if version == boundaryVersion {
+		r.Fill(e.Ends[:])
+	}
 	if r.Err != nil {
 		return nil, fmt.Errorf("journal entry: %w", r.Err)
 	}
 	e.packed, e.bytes = r.B, b
+	if version == boundaryVersion {
+		return e, e.checkBoundary()
+	}
 	return e, nil
 }
 

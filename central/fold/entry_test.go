@@ -50,7 +50,7 @@ func reopened(t testing.TB, b []byte, rests bool) *fold.Entry {
 func same(t testing.TB, got, want *fold.Entry, rests bool) {
 	t.Helper()
 	fixed := func(e *fold.Entry) string {
-		return fmt.Sprint(e.Generation, e.Number, e.Term, e.Writer, e.At, e.Prev, len(e.Proposals))
+		return fmt.Sprint(e.Generation, e.Ends, e.Number, e.Term, e.Writer, e.At, e.Prev, len(e.Proposals))
 	}
 	if g, w := fixed(got), fixed(want); g != w {
 		t.Fatalf("entry %s, want %s", g, w)
@@ -153,7 +153,7 @@ func TestMalformedEntriesAreRefused(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"nothing":                    {},
-		"another version":            append([]byte{2}, good[1:]...),
+		"another version":            append([]byte{3}, good[1:]...),
 		"the fixed part cut":         good[:fixed-1],
 		"no sections":                good[:fixed],
 		"one byte short":             good[:len(good)-1],
@@ -217,6 +217,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add(sample().Encode())
 	f.Add((&fold.Entry{}).Encode())
 	f.Add([]byte{1})
+	f.Add(sample().Tip().Boundary(record.Generation{9}, 7, 8).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

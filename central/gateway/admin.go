@@ -14,11 +14,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"tillstream/central/archive"
 	"tillstream/central/books"
 	"tillstream/central/replica"
 	"tillstream/central/streams"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
+	"tillstream/subjects"
 )
 
 // AdminConfig says where the admin API listens and what it answers from.
@@ -27,6 +29,8 @@ type AdminConfig struct {
 	Token   string       // bearer token that every request must carry; empty: none, on loopback only
 	Metrics http.Handler // at /metrics
 	JS      jetstream.JetStream
+	Net     subjects.Net
+	Archive *archive.Archiver        // nil: this node has none
 	Streams []jetstream.StreamConfig // what should be
 	Replica *replica.Replica
 	Books   *books.Books // read under the replica's lock
@@ -62,6 +66,8 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /v1/status", answer(a.status))
 	mux.HandleFunc("POST /v1/books/account", answer(a.account))
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
+	mux.HandleFunc("GET /v1/journal", a.journal)
+	mux.HandleFunc("POST /v1/archive/close", answer(a.closeSegment))
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
 	mux.HandleFunc("POST /v1/streams/apply", answer(a.apply))
 	srv := &http.Server{
@@ -100,28 +106,37 @@ var errRequest = errors.New("bad request")
 // errUnknown means that what was asked for is not there.
 var errUnknown = errors.New("not found")
 
-// answer turns a question into JSON, and its error into a problem (RFC 9457). It is the one switch.
+// answer turns a question into JSON, and its error into a problem (RFC 9457).
 func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		v, err := ask(r)
-		switch {
-		case err == nil:
-			w.Header().Set("Content-Type", "application/json")
-			if err := json.NewEncoder(w).Encode(v); err != nil {
-				return // the caller has gone
-			}
-		case errors.Is(err, errRequest):
-			problem(w, http.StatusBadRequest, "invalid-field", err.Error())
-		case errors.Is(err, streams.ErrFixed):
-			problem(w, http.StatusConflict, "fixed", err.Error())
-		case errors.Is(err, errUnknown):
-			problem(w, http.StatusNotFound, "not-found", err.Error())
-		case errors.Is(err, replica.ErrBehind):
-			problem(w, http.StatusServiceUnavailable, "behind", err.Error())
-		default:
-			problem(w, http.StatusInternalServerError, "internal", err.Error())
+		if err != nil {
+			refuse(w, err)
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			return // the caller has gone
+		}
+	}
+}
+
+// refuse turns an error into a problem. It is the one switch.
+func refuse(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, errRequest):
+		problem(w, http.StatusBadRequest, "invalid-field", err.Error())
+	case errors.Is(err, errNoArchive):
+		problem(w, http.StatusConflict, "no-archive", err.Error())
+	case errors.Is(err, streams.ErrFixed):
+		problem(w, http.StatusConflict, "fixed", err.Error())
+	case errors.Is(err, errUnknown):
+		problem(w, http.StatusNotFound, "not-found", err.Error())
+	case errors.Is(err, replica.ErrBehind):
+		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
+	default:
+		problem(w, http.StatusInternalServerError, "internal", err.Error())
 	}
 }
 
@@ -146,6 +161,8 @@ type Status struct {
 	Broken     bool         `json:"broken"`
 	Accounts   int          `json:"accounts"`
 	Totals     books.Totals `json:"totals"`
+
+	Archive *archive.Status `json:"archive,omitempty"` // absent: this node has none
 }
 
 func (a *Admin) status(r *http.Request) (Status, error) {
@@ -153,6 +170,10 @@ func (a *Admin) status(r *http.Request) (Status, error) {
 	out := Status{
 		Node: s.Node.String(), Writer: s.Writer, Generation: s.Generation.String(), Entry: s.Entry, Term: s.Term,
 		At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
+	}
+	if a.cfg.Archive != nil {
+		at := a.cfg.Archive.Status()
+		out.Archive = &at
 	}
 	err := a.cfg.Replica.Read(r.Context(), s.Entry, func(entry uint64) {
 		out.Accounts, out.Totals = a.cfg.Books.Accounts(), a.cfg.Books.Totals()

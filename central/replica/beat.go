@@ -187,6 +187,23 @@ func (p *peers) patience(now time.Time) time.Time {
 	return p.held
 }
 
+// assembled reports whether this node may begin a journal, which is done once in the life of a centre: it
+// has heard all nodes, or long enough, and none that says that it writes, or will when it has restored what
+// was lost.
+func (p *peers) assembled(nodes int, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.heard {
+		if h.writing && now.Sub(h.at) < assembly {
+			return false
+		}
+	}
+	return len(p.heard)+1 >= nodes || now.Sub(p.start) > assembly
+}
+
+// assembly is the longest wait for the other nodes before a journal is begun.
+const assembly = 5 * time.Second
+
 // alone reports whether this node has heard two others and now hears none. It is cut off or deaf, and
 // must not become the writer: alone it could store nothing, and deaf it would push the writer out again
 // and again. In a centre of fewer than three nodes there is no telling.

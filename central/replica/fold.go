@@ -194,12 +194,16 @@ func (r *Replica) reuse(heads []byte) {
 // enter folds one entry that came from the stream.
 func (r *Replica) enter(e *fold.Entry) {
 	t := &r.tip
-	switch {
-	case e.Number < t.number, e.Number == t.number && (e.Stream == t.stream || e.Hash() == t.hash):
+	if e.Number < t.number || e.Number == t.number && (e.Stream == t.stream || e.Hash() == t.hash) {
 		return // folded before
-	case e.Number != t.number+1 || e.Prev != t.hash || (t.number > 0 && e.Generation != t.generation):
-		_ = r.breaks(fmt.Errorf("%w: entry %d in message %d after entry %d", ErrBroken, e.Number, e.Stream, t.number)) // read again by the reader
+	}
+	if err := (fold.Tip{Generation: t.generation, Number: t.number, Hash: t.hash}).Check(e); err != nil {
+		_ = r.breaks(fmt.Errorf("message %d: %w: %w", e.Stream, ErrBroken, err)) // read again by the reader
 		return
+	}
+	if e.Begins() {
+		r.log.Warn("the journal was restored from a backup and goes on in another generation", "entry", e.Number,
+			"generation", e.Generation, "ended", e.Ends)
 	}
 	if r.writing { // somebody else wrote: the stream has a new writer
 		r.standDown(errors.New("another node's entry is in the journal"))

@@ -73,6 +73,29 @@ func (h *history) replace(fresh *history, path string) error {
 	return nil
 }
 
+// begin makes it a history without lines: it was of another journal.
+func (h *history) begin() error {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.file.Truncate(0); err != nil {
+		return err
+	}
+	h.sum, h.disk, h.tail = sha256.New(), 0, []byte(fold.LinesHead)
+	return nil
+}
+
+// become puts another history, a longer one, in the place of this one, which has no lines.
+func (h *history) become(fresh *history) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.old = append(h.old, h.file)
+	h.file, h.disk, h.tail, h.sum = fresh.file, fresh.disk, fresh.tail, fresh.sum
+}
+
 // end is where the next line will lie.
 func (h *history) end() uint64 {
 	h.mu.RLock()

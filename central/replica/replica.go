@@ -42,6 +42,7 @@ type Config struct {
 	Node    subjects.NodeID
 	Net     subjects.Net
 	Machine fold.Machine
+	Nodes   int        // of the centre; zero: not known
 	Dir     string     // for history and the snapshot; made if it is not there
 	Conn    *nats.Conn // journal, proposals
 	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death
@@ -63,6 +64,7 @@ type Replica struct {
 
 	saveEvery time.Duration // snapshotEvery, except in tests
 	mayWait   int           // mayWait, except in tests
+	worth     uint64        // worthFetching, except in tests
 	saving    sync.Mutex    // one snapshot at a time
 	freezes   chan chan<- frozen
 	meetings  chan meeting
@@ -97,6 +99,7 @@ type Replica struct {
 	stream  jetstream.Stream // the journal's handle
 
 	lastWait time.Duration // for the stream leader, the next time
+	fenced   bool          // the journal was being restored, the last time it was looked at
 }
 
 // tip is the last entry folded.
@@ -127,6 +130,7 @@ func Open(cfg Config) (*Replica, error) {
 		self:      rand.Uint64(),
 		saveEvery: snapshotEvery,
 		mayWait:   mayWait,
+		worth:     worthFetching,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan entered, readAhead),
@@ -153,9 +157,13 @@ func (r *Replica) Abandon() error { return r.history.close() }
 
 // Run folds the journal, and writes it when it is this node's turn, until ctx ends.
 func (r *Replica) Run(ctx context.Context) error {
+	if err := r.lineage(ctx); err != nil {
+		return err
+	}
+	r.fetch(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.keep, r.mend, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.lend, r.keep, r.mend, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)

@@ -44,6 +44,9 @@ func (r *Replica) turn(ctx context.Context) {
 	if alive || r.broken.Load() || r.peers.alone(now) || now.Before(r.peers.patience(now)) {
 		return
 	}
+	if r.tip.number == 0 && !r.peers.assembled(r.cfg.Nodes, now) {
+		return
+	}
 	if err := r.candidate(ctx); err != nil && ctx.Err() == nil {
 		// Spread the next tries, or three nodes refuse each other in step.
 		r.peers.hold(now.Add(time.Duration(rand.Int64N(int64(silence)))))
@@ -65,6 +68,9 @@ func (r *Replica) clockIsOff() bool {
 
 // candidate appends the empty entry that makes this node the writer, if it has folded all there is.
 func (r *Replica) candidate(ctx context.Context) error {
+	if err := r.mayWrite(ctx); err != nil {
+		return err
+	}
 	last, err := r.last(ctx)
 	if err != nil {
 		return err
@@ -86,6 +92,27 @@ func (r *Replica) candidate(ctx context.Context) error {
 	r.settle(e, nil)
 	r.metrics.terms.Inc()
 	return nil
+}
+
+// errFenced means that nobody may write now.
+var errFenced = errors.New("the journal is being restored; if nobody does that any more, start a node with --restore again")
+
+// mayWrite refuses while the journal is being restored.
+func (r *Replica) mayWrite(ctx context.Context) error {
+	return r.patiently(ctx, func(ctx context.Context) error {
+		s, err := r.js.Stream(ctx, r.cfg.Net.JournalStream())
+		if err != nil {
+			return fmt.Errorf("open journal stream: %w", err)
+		}
+		up := fenced(s.CachedInfo())
+		if up && !r.fenced {
+			r.log.Warn("does not write", "err", errFenced)
+		}
+		if r.fenced = up; up {
+			return errFenced
+		}
+		return nil
+	})
 }
 
 // next makes the entry that follows the tip.
@@ -208,17 +235,27 @@ func (r *Replica) fate(ctx context.Context, e *fold.Entry) (last tip, stored boo
 
 // last reads the last message of the journal at the stream leader; an empty journal is the zero tip.
 func (r *Replica) last(ctx context.Context) (tip, error) {
+	var t tip
+	err := r.patiently(ctx, func(ctx context.Context) (err error) {
+		t, err = r.readLast(ctx)
+		return err
+	})
+	return t, err
+}
+
+// patiently asks the stream leader with a wait that grows while it does not answer in time.
+func (r *Replica) patiently(ctx context.Context, ask func(context.Context) error) error {
 	wait := max(r.lastWait, tipWait)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	t, err := r.readLast(ctx)
+	err := ask(ctx)
 	switch {
 	case err == nil:
 		r.lastWait = tipWait
 	case ctx.Err() != nil:
 		r.lastWait = min(2*wait, waitMost)
 	}
-	return t, err
+	return err
 }
 
 func (r *Replica) readLast(ctx context.Context) (tip, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"tillstream/central/fold"
+	"tillstream/kv/record"
 )
 
 func TestOneNodeWritesAndAllComeToTheSame(t *testing.T) {
@@ -185,6 +186,16 @@ func TestAForeignMessageStopsTheFold(t *testing.T) {
 		},
 		"an entry of another journal": func(last *fold.Entry) []byte {
 			e := fold.Entry{Number: last.Number + 1, Term: last.Term, At: last.At, Prev: last.Hash()}
+			return e.Encode()
+		},
+		"a boundary that ends another generation": func(last *fold.Entry) []byte {
+			e := last.Tip().Boundary(record.Generation{1}, 1, last.At)
+			e.Ends = record.Generation{2}
+			return e.Encode()
+		},
+		"a boundary within a term": func(last *fold.Entry) []byte {
+			e := last.Tip().Boundary(record.Generation{1}, 1, last.At)
+			e.Term = last.Term
 			return e.Encode()
 		},
 		"an entry too far": func(last *fold.Entry) []byte {

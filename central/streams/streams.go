@@ -120,6 +120,7 @@ func apply(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCon
 		return err
 	}
 	have := s.CachedInfo().Config
+	want.Metadata = have.Metadata // a restore may have its fence there
 	for _, c := range diff(have, want) {
 		if c.Action != Fixed {
 			continue

@@ -14,6 +14,9 @@ import (
 type Central struct {
 	Config string `required:"" placeholder:"FILE" help:"The node's configuration, YAML."`
 	Check  bool   `help:"Check the configuration, print the settings that would run, and exit."`
+
+	Restore string `placeholder:"DIR" help:"Put the journal back from this archive, or a copy of one, before the node does anything else; only into an empty centre."`
+	Key     string `placeholder:"PUBLIC" help:"Public half of the key that signed it. Without it, that of the setting archive_seed_file."`
 }
 
 // Run runs the node until ctx ends.
@@ -25,9 +28,20 @@ func (c *Central) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	if c.Check {
 		return checkCentral(stdout, cfg, c.Config)
 	}
+	var backup *central.Backup
+	if c.Restore != "" { // before the node opens: what is wrong with a backup is seen while nothing has happened
+		if backup, err = central.OpenBackup(cfg, c.Restore, c.Key); err != nil {
+			return err
+		}
+		log.Info("the backup is in order", "dir", c.Restore, "entry", backup.Last().Last, "of", backup.Last().Time,
+			"not_signed", backup.Open())
+	}
 	n, err := central.Open(cfg, log)
 	if err != nil {
 		return err
+	}
+	if backup != nil {
+		n.Restore(backup)
 	}
 	log.Info("centre node is up", append([]any{"node", cfg.Node, "brand", cfg.Brand}, given(
 		"admin", n.URL(), "stores_join", n.LeafAddr(), "cluster", n.ClusterAddr(), "version", Version())...)...)

@@ -45,7 +45,11 @@ func (f *Fleet) prepareCentre(keys string, take func() string) error {
 		if f.cfg.Nodes > 1 {
 			cfg.ClusterListen, cfg.Routes, cfg.ClusterSecret = routes[i], routes, filepath.Join(keys, "cluster.secret")
 		}
-		f.centre = append(f.centre, &Centre{f: f, cfg: cfg})
+		c := &Centre{f: f, cfg: cfg}
+		if err := c.archive(keys); err != nil {
+			return err
+		}
+		f.centre = append(f.centre, c)
 	}
 	for _, s := range f.stores {
 		if err := s.joinCentre(); err != nil {

@@ -17,13 +17,16 @@ import (
 
 // Config says how large a fleet is and where it lies.
 type Config struct {
-	Dir    string       // of everything; a fleet opened again on it goes on where it was
-	Edge   string       // of the edge nodes' files; empty: within Dir. A tmpfs gives each till a disk of its own
-	Nodes  int          // of the centre; zero: 3
-	Stores int          // zero: 1
-	Tills  int          // per store; zero: 1
-	NATS   bool         // tills open their NATS door too
-	Log    *slog.Logger // nil: discards
+	Dir    string // of everything; a fleet opened again on it goes on where it was
+	Edge   string // of the edge nodes' files; empty: within Dir. A tmpfs gives each till a disk of its own
+	Nodes  int    // of the centre; zero: 3
+	Stores int    // zero: 1
+	Tills  int    // per store; zero: 1
+	NATS   bool   // tills open their NATS door too
+
+	Archive string // directory; the centre's nodes archive the journal below it. Empty: they do not
+
+	Log *slog.Logger // nil: discards
 }
 
 // Fleet is a running chain.
@@ -34,6 +37,8 @@ type Fleet struct {
 	centre []*Centre
 	stores []*Store
 	cards  *seal.Cards
+
+	archiveKey string // public
 
 	wg     sync.WaitGroup
 	ctx    context.Context // of all nodes; ends in Close

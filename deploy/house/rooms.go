@@ -47,10 +47,12 @@ func rooms() []room {
 		{path: "central/streams", may: []string{"subjects", "kv", "kv/record"}},
 		{path: "central/fold", may: []string{ground}},
 		{path: "central/replica", may: []string{"central/fold", ground}},
+		{path: "central/archive", may: []string{"central/fold", "central/replica", ground}},
 		{path: "central/books", may: []string{"central/fold", ground}},
 		{path: "central/ingest", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
-		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams", ground}},
+		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams",
+			"central/archive", ground}},
 
 		{path: "deploy/bench", may: []string{"*"}},
 		{path: "deploy/daemon", may: []string{"*"}},

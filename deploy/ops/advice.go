@@ -31,6 +31,8 @@ func (c *Command) adviceOn(p *Problem) string {
 		return "What " + c.TokenFile + " holds is not the node's token: it has to be what the file of the node's setting admin_token_file holds."
 	case p.Type == "/problems/not-found":
 		return "Nothing has been posted for it in this brand. Check the number; a receipt that is still on its way is counted when its store is connected."
+	case p.Type == "/problems/no-archive":
+		return "Name a node that keeps one with --centre URL: ops status shows which do."
 	case p.Type == "/problems/behind":
 		return "Ask again in a moment, or name more nodes with --centre."
 	}

@@ -14,6 +14,7 @@ import (
 
 type booksCommand struct {
 	Verify  verifyCommand  `cmd:"" help:"Have every node count its books again and compare them. Exit status 1 if something is wrong."`
+	Rebuild rebuildCommand `cmd:"" help:"Make the books again, here, from the journal's first entry, and compare digests. Exit status 1 if they differ."`
 	Account accountCommand `cmd:"" help:"Print an account: balance, debt, and its latest 1,000 postings."`
 }
 

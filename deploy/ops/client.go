@@ -95,7 +95,12 @@ func (c Client) askFor(ctx context.Context, limit time.Duration, url, method, pa
 		p.Status = res.StatusCode
 		return fmt.Errorf("%s%s: %w", url, path, p)
 	}
-	if err := json.NewDecoder(res.Body).Decode(answer); err != nil {
+	if raw, ok := answer.(*[]byte); ok {
+		*raw, err = io.ReadAll(res.Body)
+	} else {
+		err = json.NewDecoder(res.Body).Decode(answer)
+	}
+	if err != nil {
 		return fmt.Errorf("%s%s: %w", url, path, err)
 	}
 	return nil
@@ -132,4 +137,24 @@ func (c Client) Plan(ctx context.Context) (p gateway.Plan, err error) {
 func (c Client) Apply(ctx context.Context) (p gateway.Plan, err error) {
 	err = c.first(ctx, http.MethodPost, "/v1/streams/apply", nil, &p)
 	return p, err
+}
+
+// Journal asks for entries behind one, in the form of an archive's segment; without entries there are none.
+func (c Client) Journal(ctx context.Context, after uint64) (segment []byte, err error) {
+	err = c.first(ctx, http.MethodGet, fmt.Sprintf("/v1/journal?after=%d", after), nil, &segment)
+	return segment, err
+}
+
+// CloseSegment has every node that keeps an archive close its open segment.
+func (c Client) CloseSegment(ctx context.Context) (out []gateway.Closed, err error) {
+	var errs []error
+	for _, url := range c.URLs {
+		var one gateway.Closed
+		if err := c.askFor(ctx, verifyLimit, url, http.MethodPost, "/v1/archive/close", nil, &one); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, one)
+	}
+	return out, errors.Join(errs...)
 }

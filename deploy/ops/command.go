@@ -22,7 +22,8 @@ type Command struct {
 
 	Status  statusCommand  `cmd:"" help:"What every node has folded, and who writes the journal."`
 	Streams streamsCommand `cmd:"" help:"The streams: what differs from what should be, and its mending."`
-	Books   booksCommand   `cmd:"" help:"The books: their verification, one account."`
+	Books   booksCommand   `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
+	Archive archiveCommand `cmd:"" help:"The archive of the journal: the centre's backup."`
 }
 
 // client gives the client that the flags describe.

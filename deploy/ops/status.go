@@ -7,6 +7,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"tillstream/central/archive"
 	"tillstream/central/gateway"
 )
 
@@ -30,11 +31,22 @@ func (*statusCommand) Run(ctx context.Context, stdout io.Writer, c *Command) err
 
 func printStatus(b *bytes.Buffer, nodes []gateway.Status) {
 	t := newTable(b)
-	t.row("NODE", "ENTRY", "TERM", "WRITER", "DIGEST", "BROKEN")
+	t.row("NODE", "ENTRY", "TERM", "WRITER", "DIGEST", "BROKEN", "ARCHIVED")
 	for _, s := range nodes {
-		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), prefix(s.Digest), yes(s.Broken))
+		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), prefix(s.Digest), yes(s.Broken), archived(s.Archive))
 	}
 	t.end()
+}
+
+// archived tells how far a node's archive is signed, or why it stands still.
+func archived(a *archive.Status) string {
+	switch {
+	case a == nil:
+		return "-"
+	case a.Paused != "":
+		return fmt.Sprintf("%d, paused: %s", a.Signed, a.Paused)
+	}
+	return fmt.Sprint(a.Signed)
 }
 
 // digestShown is how many digits of a digest are printed: enough to see that two differ.

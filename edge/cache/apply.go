@@ -58,7 +58,8 @@ func (c *Cache) Apply(p *record.Page) error {
 		return err
 	}
 	held := c.Cursor()
-	if held.Generation != (record.Generation{}) && held.Generation != p.Cursor.Generation {
+	// At entry 0 nothing has come of that life yet: upstream may have begun another one meanwhile.
+	if held.Entry > 0 && held.Generation != p.Cursor.Generation {
 		return fmt.Errorf("%w: of generation %s, want %s", ErrPage, p.Cursor.Generation, held.Generation)
 	}
 	if p.Cursor.Entry < held.Entry {

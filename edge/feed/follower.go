@@ -36,6 +36,10 @@ type FollowerConfig struct {
 	// cursor is kept is not asked for again. nil: nobody wants to know.
 	Posted func([]record.Counted) error
 
+	// Reset runs before a reset empties the cache: what upstream said before is void, also of what it has
+	// posted. If the node dies behind it, the same cursor brings the reset again. nil: nobody wants to know.
+	Reset func() error
+
 	// Dropped runs after a reset has emptied the cache: the owner gives the overlay again, from its
 	// journal's records after Counted of each chain, which is zero then. nil: nobody does, and
 	// shoppers lack what was posted until their items come again.
@@ -188,7 +192,13 @@ func (f *Follower) pull(ctx context.Context) (again time.Duration, err error) {
 		return jitter(behindWait), nil
 	case record.FeedReset:
 		if f.wasReset {
+			f.wasReset = false // after a pause the next one counts: upstream may have lost its disk again
 			return 0, fmt.Errorf("%w: reset twice in a row", ErrUpstream)
+		}
+		if f.cfg.Reset != nil {
+			if err := f.cfg.Reset(); err != nil {
+				return 0, fmt.Errorf("forget what upstream has posted: %w", err)
+			}
 		}
 	}
 	if f.cfg.Posted != nil && len(page.Counted) > 0 {

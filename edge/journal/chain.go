@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -188,6 +189,32 @@ func (j *Journal) SetPosted(counted []record.Counted) error {
 	}
 	return j.Err()
 }
+
+// ForgetPosted makes void what was said of what the centre has posted, on the disk too: upstream begins
+// another life, of a centre that was lost and has come back from its backup, or of a store with a new disk.
+// A chain that it does not know of it will never name; only asked for it, it can say so. So the uplink asks
+// for all chains again, and Next goes on from what it hears. Chains that were refused are offered again.
+func (j *Journal) ForgetPosted() error {
+	j.turn <- struct{}{}
+	defer func() { <-j.turn }()
+	b := newBatch(j)
+	j.mu.Lock()
+	for id, c := range j.chains {
+		b.touch(id)
+		c.posted, c.refused = 0, 0
+	}
+	j.mu.Unlock()
+	if err := j.keep(b); err != nil {
+		return fmt.Errorf("forget what is posted: %w", err)
+	}
+	// From here on nothing is swept that the new life has not posted. If we die before, the reset comes again.
+	j.life.Add(1)
+	j.signal()
+	return nil
+}
+
+// Life counts the lives that upstream has begun while this process ran.
+func (j *Journal) Life() uint64 { return j.life.Load() }
 
 // Unconfirmed says how many records upstream has not confirmed, and when the oldest of them was kept
 // (zero if there is none). Refused chains count: they are on this disk only.

@@ -59,6 +59,7 @@ type Journal struct {
 	warned   map[string]bool          // refusals that were logged
 	doubt    atomic.Bool              // len(unsure) > 0, for those who have no turn
 	failed   atomic.Pointer[error]    // first damaged value that a reader met
+	life     atomic.Uint64            // of upstream, counted from the start of this process
 
 	queue struct {
 		sync.Mutex

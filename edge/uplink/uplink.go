@@ -90,10 +90,11 @@ func (u *Uplink) session(ctx context.Context) error {
 		return errors.New("the link upward is down")
 	}
 	for {
+		life := u.cfg.Journal.Life()
 		if err := u.ask(ctx, link); err != nil {
 			return err
 		}
-		if err := u.send(ctx, link); err != nil {
+		if err := u.send(ctx, link, life); err != nil {
 			return err
 		}
 	}
@@ -110,11 +111,12 @@ func (u *Uplink) ask(ctx context.Context, link uint64) error {
 	return u.request(ctx, &p, link)
 }
 
-// send sends packs until there has been nothing to send for a while.
-func (u *Uplink) send(ctx context.Context, link uint64) error {
+// send sends packs until there has been nothing to send for a while, or until upstream has begun another
+// life, whose tips are not known yet.
+func (u *Uplink) send(ctx context.Context, link, life uint64) error {
 	idle := time.NewTimer(askAgain)
 	defer idle.Stop()
-	for {
+	for u.cfg.Journal.Life() == life {
 		if runs := u.cfg.Journal.Next(record.MaxPack); len(runs) > 0 {
 			if err := u.request(ctx, &record.Pack{Runs: runs}, link); err != nil {
 				return err
@@ -130,6 +132,7 @@ func (u *Uplink) send(ctx context.Context, link uint64) error {
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // request sends a pack and tells the journal what the answer says. It gives up as soon as the link is
