@@ -22,6 +22,7 @@ type batch struct {
 	touched  []record.ChainID
 	runs     []record.Run
 	rids     map[record.RID]*record.Receipt // committed in this batch
+	indexing bool                           // these rids, and those that wait in memory, go to the file's index
 	aside    []record.Run                   // of forked chains
 	headers  []record.Header                // new here, in chain order
 	warnings []warning
@@ -127,12 +128,8 @@ func (b *batch) write(tx *bbolt.Tx) error {
 			return fmt.Errorf("keep run of chain %s at seq %d: %w", r.Chain, r.First, err)
 		}
 	}
-	rids := tx.Bucket(bucketRIDs)
-	rids.FillPercent = fill
-	for rid, rec := range b.rids {
-		if err := rids.Put(rid[:], at{rec.Chain, rec.Seq}.bytes()); err != nil {
-			return fmt.Errorf("keep rid %s: %w", rid, err)
-		}
+	if err := b.writeRIDs(tx); err != nil {
+		return err
 	}
 	for i := range b.aside {
 		r := &b.aside[i]

@@ -84,7 +84,8 @@ func (b *batch) held(tx *bbolt.Tx, rid record.RID) (*record.Receipt, error) {
 	if rec := b.rids[rid]; rec != nil {
 		return rec, nil
 	}
-	rec, err := b.j.find(tx, rid)
+	a, known := b.j.freshAt(rid)
+	rec, err := b.j.find(tx, rid, a, known)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}

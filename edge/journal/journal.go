@@ -58,6 +58,7 @@ type Journal struct {
 	unsure   []record.ChainID         // chains of transactions that failed and may not be on the disk
 	warned   map[string]bool          // refusals that were logged
 	doubt    atomic.Bool              // len(unsure) > 0, for those who have no turn
+	crowd    bool                     // the last turn had more than one caller
 	failed   atomic.Pointer[error]    // first damaged value that a reader met
 
 	queue struct {
@@ -68,10 +69,11 @@ type Journal struct {
 
 	mu     sync.Mutex // guards all below, and the chains' fields
 	chains map[record.ChainID]*chain
-	order  uint64 // of the newest chain
-	recent int    // packed bytes in memory
-	stamp  uint64 // of the newest run in memory
-	first  int    // chain that Next begins with
+	fresh  map[record.RID]at // of records committed here whose rid is not in the file's index yet
+	order  uint64            // of the newest chain
+	recent int               // packed bytes in memory
+	stamp  uint64            // of the newest run in memory
+	first  int               // chain that Next begins with
 }
 
 // Open opens the journal at cfg.Path, or makes it. It gives ErrLocked if another process has it,
@@ -113,20 +115,25 @@ func open(cfg Config, path string) (*Journal, error) {
 		warned:  map[string]bool{},
 		graves:  map[record.ChainID]int64{},
 		chains:  map[record.ChainID]*chain{},
+		fresh:   map[record.RID]at{},
 	}
 	j.cfg.Kept = nil
-	fresh := false
-	err = f.view(func(tx *bbolt.Tx) error {
+	fresh, old := false, false
+	err = f.view(func(tx *bbolt.Tx) (err error) {
 		if fresh = f.fresh(tx); fresh {
 			return nil
 		}
 		if err := checkPages(f.raw); err != nil {
 			return err
 		}
-		return j.load(tx)
+		old, err = j.load(tx)
+		return err
 	})
-	if err == nil && fresh {
+	switch {
+	case err == nil && fresh:
 		err = create(f, path)
+	case err == nil && old: // before anything is written that the version before could not read
+		err = f.update(putVersion)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
@@ -148,12 +155,16 @@ func create(f *file, path string) error {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyVersion, []byte(versionText+version))
+		return putVersion(tx)
 	})
 	if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path)) // else a power cut may take the file's name, receipts and all
+}
+
+func putVersion(tx *bbolt.Tx) error {
+	return tx.Bucket(bucketMeta).Put(keyVersion, []byte(versionText+version))
 }
 
 // Close waits for the transaction that is under way and lets go of the file. What comes later gets

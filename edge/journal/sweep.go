@@ -57,6 +57,7 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 		for _, id := range j.ripe(now, b) {
 			b.touch(id).swept = true
 		}
+		b.index(true)
 	}
 	going := slices.Clone(j.swept)
 	for id, s := range b.chains {
@@ -76,6 +77,9 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 	var gone []record.ChainID
 	err = j.file.update(func(tx *bbolt.Tx) error {
 		removed, gone = 0, nil
+		if err := b.writeRIDs(tx); err != nil {
+			return err
+		}
 		if err := b.writeChains(tx); err != nil {
 			return err
 		}
