@@ -37,6 +37,7 @@ type Chain struct {
 	Confirmed uint64        // upstream holds it up to here; may be more than the tip after a salvage
 	Posted    uint64        // the centre has posted it up to here; likewise
 	Refused   record.Status // StatusFork or StatusRefused if upstream wants no more of it; otherwise 0
+	Moved     uint64        // the records up to here go on in another chain too: see Rehome
 }
 
 // Chains gives all chains on this disk, oldest first.
@@ -45,7 +46,7 @@ func (j *Journal) Chains() []Chain {
 	defer j.mu.Unlock()
 	out := make([]Chain, 0, len(j.chains))
 	for _, c := range j.sorted() {
-		out = append(out, Chain{c.id, c.start, c.own, c.tip, c.confirmed, c.posted, c.refused})
+		out = append(out, Chain{c.id, c.start, c.own, c.tip, c.confirmed, c.posted, c.refused, c.moved})
 	}
 	return out
 }
@@ -190,14 +191,15 @@ func (j *Journal) SetPosted(counted []record.Counted) error {
 }
 
 // Unconfirmed says how many records upstream has not confirmed, and when the oldest of them was kept
-// (zero if there is none). Refused chains count: they are on this disk only.
+// (zero if there is none). Refused chains count, as they are on this disk only, until Rehome has moved
+// their records.
 func (j *Journal) Unconfirmed() (records int, oldest time.Time) {
-	return j.beyond(func(c *chain) uint64 { return c.confirmed })
+	return j.beyond(func(c *chain) uint64 { return max(c.confirmed, c.moved) })
 }
 
 // Unposted says the same of records that the centre has not posted, as far as is known here.
 func (j *Journal) Unposted() (records int, oldest time.Time) {
-	return j.beyond(func(c *chain) uint64 { return c.posted })
+	return j.beyond(func(c *chain) uint64 { return max(c.posted, c.moved) })
 }
 
 func (j *Journal) beyond(mark func(*chain) uint64) (records int, oldest time.Time) {

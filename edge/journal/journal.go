@@ -180,6 +180,13 @@ func (j *Journal) Close() error {
 	j.turn <- struct{}{}
 	defer func() { <-j.turn }()
 	j.work() // those who came before
+	if j.Err() == nil {
+		// What upstream has said of chains is learned again after a start, so this need not be. It lets
+		// whoever looks at the files of a stopped node see what is on this disk only.
+		if err := j.settle(); err != nil {
+			j.cfg.Log.Warn("what upstream confirmed last is not written", "path", j.cfg.Path, "err", err)
+		}
+	}
 	if err := j.file.close(); err != nil {
 		return fmt.Errorf("close journal %s: %w", j.cfg.Path, err)
 	}

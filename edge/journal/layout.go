@@ -32,7 +32,7 @@ const (
 	prefixSize   = 1 + 8 + 8 + 4
 	runVersion   = 1
 	chainVersion = 2
-	chainOld     = 1 // without indexed
+	chainOld     = 1 // without indexed and moved
 )
 
 func runKey(c record.ChainID, first uint64) []byte {
@@ -113,6 +113,7 @@ type state struct {
 	tip    record.Tip
 	kept   int64 // Unix milliseconds: when the last record was kept
 
+	moved   uint64 // the records up to here go on in another chain too, because upstream will not have this one
 	indexed uint64 // the rids of the chain's records up to here are in the file's index; of own chains
 }
 
@@ -137,6 +138,7 @@ func sealChain(ring *seal.Ring, s *state, confirmed, posted uint64) []byte {
 	b = binary.BigEndian.AppendUint64(b, confirmed)
 	b = binary.BigEndian.AppendUint64(b, posted)
 	b = binary.BigEndian.AppendUint64(b, s.indexed)
+	b = binary.BigEndian.AppendUint64(b, s.moved)
 	b = s.start.Append(b)
 	return ring.Seal(make([]byte, 0, len(b)+64), place(bucketChains, s.id[:], nil), b)
 }
@@ -159,11 +161,11 @@ func openChain(ring *seal.Ring, k, v []byte) (*chain, error) {
 	r.Fill(c.tip.Hash[:])
 	c.kept, c.confirmed, c.posted = r.I64(), r.U64(), r.U64()
 	if form != chainOld {
-		c.indexed = r.U64()
+		c.indexed, c.moved = r.U64(), r.U64()
 	} else if c.own {
 		c.indexed = c.tip.Seq
 	}
-	if r.Err != nil || form != chainVersion && form != chainOld || c.tip.Seq == 0 || c.indexed > c.tip.Seq {
+	if r.Err != nil || form != chainVersion && form != chainOld || c.tip.Seq == 0 || max(c.indexed, c.moved) > c.tip.Seq {
 		return nil, fmt.Errorf("%w: chain %s is malformed", ErrDamaged, c.id)
 	}
 	if c.start, err = record.ReadStart(r.B); err != nil {

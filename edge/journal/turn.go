@@ -20,6 +20,10 @@ type entry struct {
 	rec      record.Receipt // the draft, then the answer
 	repeated bool
 
+	rehome bool // of Rehome
+	moved  int  // the answer: receipts that were moved
+	more   bool // there are more
+
 	packs []sent        // of Accept
 	marks []record.Mark // the answer
 }
