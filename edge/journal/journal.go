@@ -108,15 +108,7 @@ func open(cfg Config, path string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{
-		cfg: cfg, file: f,
-		changed: make(chan struct{}, 1),
-		turn:    make(chan struct{}, 1),
-		warned:  map[string]bool{},
-		graves:  map[record.ChainID]int64{},
-		chains:  map[record.ChainID]*chain{},
-		fresh:   map[record.RID]at{},
-	}
+	j := newJournal(cfg, f)
 	j.cfg.Kept = nil
 	fresh, old := false, false
 	err = f.view(func(tx *bbolt.Tx) (err error) {
@@ -145,6 +137,50 @@ func open(cfg Config, path string) (*Journal, error) {
 	}
 	j.signal()
 	return j, nil
+}
+
+// Read opens the journal at cfg.Path to look at it: nothing is written, also not to mend it. It gives
+// ErrLocked if a process has it open, and ErrDamaged if Open would have to salvage it. What upstream
+// refuses is not known to look; all else that a stopped node knew is.
+func Read(cfg Config, look func(*Journal)) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read journal %s: %w", cfg.Path, err)
+		}
+	}()
+	cfg.Log = slog.New(slog.DiscardHandler)
+	f, err := openFileTo(cfg.Path, cfg.Log, true)
+	if err != nil {
+		return err
+	}
+	j := newJournal(cfg, f)
+	j.queue.closed = true
+	err = f.view(func(tx *bbolt.Tx) error {
+		if f.fresh(tx) {
+			return nil
+		}
+		if err := checkPages(f.raw); err != nil {
+			return err
+		}
+		_, err := j.load(tx)
+		return err
+	})
+	if err == nil {
+		look(j)
+	}
+	return errors.Join(err, f.close())
+}
+
+func newJournal(cfg Config, f *file) *Journal {
+	return &Journal{
+		cfg: cfg, file: f,
+		changed: make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		warned:  map[string]bool{},
+		graves:  map[record.ChainID]int64{},
+		chains:  map[record.ChainID]*chain{},
+		fresh:   map[record.RID]at{},
+	}
 }
 
 // create makes the buckets of a new file.
