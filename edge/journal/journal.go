@@ -33,6 +33,9 @@ type Config struct {
 	Till  subjects.TillID  // zero: a store server, which begins no chain of its own
 	Keep  time.Duration    // a record stays at least so long after it was kept, and until it is posted; zero: KeepDefault
 
+	// Reserve is how many bytes of the disk TopUp holds for the file to grow into; zero: none.
+	Reserve int64
+
 	// Kept is called with the headers of records that are new here, starts included, after the fsync
 	// and before the answers: in chain order, never concurrently, and not by Open. It must not call
 	// Commit, Accept, Sweep or Close. Nil: nothing is called.
@@ -57,6 +60,7 @@ type Journal struct {
 	graves   map[record.ChainID]int64 // swept chains whose entry is still there, and when their last record was kept
 	unsure   []record.ChainID         // chains of transactions that failed and may not be on the disk
 	warned   map[string]bool          // refusals that were logged
+	owned    int64                    // bytes of the disk that the file has, as far as TopUp saw to it
 	doubt    atomic.Bool              // len(unsure) > 0, for those who have no turn
 	crowd    bool                     // the last turn had more than one caller
 	failed   atomic.Pointer[error]    // first damaged value that a reader met
@@ -74,6 +78,8 @@ type Journal struct {
 	recent int               // packed bytes in memory
 	stamp  uint64            // of the newest run in memory
 	first  int               // chain that Next begins with
+
+	reserve Reserve // as TopUp has found it
 }
 
 // Open opens the journal at cfg.Path, or makes it. It gives ErrLocked if another process has it,
