@@ -53,6 +53,25 @@ func (j *Journal) Aside() (all []Aside, err error) {
 	return slices.DeleteFunc(all, func(a Aside) bool { return len(a.Receipts) == 0 }), nil
 }
 
+// AsideRecords counts them, starts included, without reading them.
+func (j *Journal) AsideRecords() (n int, err error) {
+	for _, r := range j.refused() {
+		n += int(r.tip - r.from)
+	}
+	err = j.file.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketAside).ForEach(func(k, v []byte) error {
+			_, first, _ := splitRunKey(k)
+			p, err := readPrefix(v)
+			n += int(p.last - first + 1)
+			return err
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count what is set aside: %w", err)
+	}
+	return n, nil
+}
+
 func (a *Aside) add(recs []record.Receipt, after uint64) {
 	for i := range recs {
 		if recs[i].Seq > after && recs[i].Kind != record.KindStart {
