@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ type Node struct {
 	uplink  *uplink.Uplink
 	feed    *feed.Follower
 	parts   []func(context.Context) error
+	full    atomic.Bool // the disk, as was said last
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -80,7 +82,7 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
-		Ask: n.ask, Upstream: n.LastAnswer, Version: version,
+		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Log: n.log,
 	})
 	return n, err
@@ -96,7 +98,7 @@ func (n *Node) openFiles() error {
 	journalPath, cachePath := filepath.Join(n.cfg.Data, "journal.db"), filepath.Join(n.cfg.Data, "cache.db")
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
-		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(),
+		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
 		Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
 	})
 	if err != nil {
@@ -112,13 +114,16 @@ func (n *Node) openFiles() error {
 	if n.cache, err = cache.Open(cache.Config{Path: cachePath, Ring: ring, Log: n.log}); err != nil {
 		return err
 	}
-	return n.overlay()
+	if err := n.overlay(); err != nil {
+		return err
+	}
+	return n.watchDisk()
 }
 
 // overlay gives the cache what the journal holds and the cache's balances do not contain yet.
 func (n *Node) overlay() error {
 	for _, c := range n.journal.Chains() {
-		for r, err := range n.journal.After(c.ID, n.cache.Counted(c.ID)) {
+		for r, err := range n.journal.After(c.ID, max(n.cache.Counted(c.ID), c.Moved)) {
 			if err != nil {
 				return fmt.Errorf("rebuild overlay of chain %s: %w", c.ID, err)
 			}
@@ -192,6 +197,7 @@ func (n *Node) measure(registry *prometheus.Registry) {
 	gauge := func(name, help string, f func() float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
+	n.measureDisk(gauge)
 	gauge("tillstream_unconfirmed_records", "Records that the upstream has not confirmed.", func() float64 {
 		records, _ := n.journal.Unconfirmed()
 		return float64(records)
@@ -240,13 +246,12 @@ func (n *Node) tend(ctx context.Context) error {
 			if err := n.journal.Err(); err != nil {
 				return err
 			}
-		case now := <-sweep.C:
-			removed, err := n.journal.Sweep(now)
-			if err != nil {
+			if err := n.watchDisk(); err != nil {
 				return err
 			}
-			if removed > 0 {
-				n.log.Info("lets go of receipts that are posted and old", "records", removed)
+		case now := <-sweep.C:
+			if err := n.sweep(now); err != nil {
+				return err
 			}
 		case <-ctx.Done():
 			return nil

@@ -73,6 +73,7 @@ func (f *Fleet) prepareEdge(e *Edge, keys, store, till, listen string) (err erro
 		DC: f.net.DC, Env: f.net.Env, Brand: f.net.Brand,
 		Data: filepath.Join(f.cfg.Edge, "edge", name), Listen: listen,
 		UpstreamSeed: seed, CardKey: filepath.Join(keys, "card.key"),
+		ReserveMB: 1, // a dozen nodes lie on one disk, or in memory
 	}
 	if e.cfg.Store, err = subjects.ParseStoreID(store); err != nil {
 		return err
