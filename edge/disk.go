@@ -60,7 +60,8 @@ func (n *Node) state() api.State {
 	r := n.journal.ReserveLeft()
 	return api.State{
 		Alone: len(n.cfg.Upstream) == 0, Feed: n.feed.LastAnswer(),
-		Disk: api.Disk{FreeBytes: freeBytes(n.cfg.Data), ReserveBytes: r.Left, Full: r.Full},
+		Disk:    api.Disk{FreeBytes: freeBytes(n.cfg.Data), ReserveBytes: r.Left, Full: r.Full},
+		Keyring: api.Keyring{AtUpstream: n.ringKept.Load()},
 	}
 }
 

@@ -42,6 +42,9 @@ type Node struct {
 	feed    *feed.Follower
 	parts   []func(context.Context) error
 	full    atomic.Bool // the disk, as was said last
+
+	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
+	ringKept atomic.Bool  // by the upstream
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -71,10 +74,14 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.openFiles(); err != nil {
+	// The leaf first: a node whose keys are lost asks its upstream for them.
+	if err := n.openLeaf(); err != nil {
 		return nil, err
 	}
-	if err := n.openLeaf(); err != nil {
+	if err := n.openCopier(); err != nil {
+		return nil, err
+	}
+	if err := n.openFiles(); err != nil {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
@@ -91,11 +98,11 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 // openFiles opens journal and cache. A cache that has told downstream of receipts which its journal no
 // longer has is dropped with it: it fills again.
 func (n *Node) openFiles() error {
-	ring, err := seal.OpenRing(filepath.Join(n.cfg.Data, "keyring"))
+	ring, err := n.openRing()
 	if err != nil {
 		return err
 	}
-	journalPath, cachePath := filepath.Join(n.cfg.Data, "journal.db"), filepath.Join(n.cfg.Data, "cache.db")
+	journalPath, cachePath := n.journalPath(), filepath.Join(n.cfg.Data, "cache.db")
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
 		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
@@ -115,6 +122,9 @@ func (n *Node) openFiles() error {
 		return err
 	}
 	if err := n.overlay(); err != nil {
+		return err
+	}
+	if err := n.takeUpOwn(); err != nil {
 		return err
 	}
 	return n.watchDisk()
@@ -181,13 +191,13 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
 	n.parts = append(n.parts, n.leaf.Run, n.tend)
 	if len(n.cfg.Upstream) > 0 {
-		n.parts = append(n.parts, n.uplink.Run, n.feed.Run)
+		n.parts = append(n.parts, n.uplink.Run, n.feed.Run, n.keepRing)
 	}
 	if !n.cfg.isTill() {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run)
+			n.lookups().Run, n.keyRings().Run)
 	}
 	n.measure(registry)
 }

@@ -2,12 +2,15 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"go.etcd.io/bbolt"
 
 	"tillstream/kv/record"
+	"tillstream/kv/seal"
 	"tillstream/subjects"
 )
 
@@ -216,4 +219,60 @@ func (b *batch) home(till subjects.TillID) *state {
 	s := b.start(record.Start{Store: b.j.cfg.Store, Till: till}, false)
 	b.homes[till] = s
 	return s
+}
+
+// TakeUp commits what lies in another file of this till, which was put by because its keys were not here.
+// It reports whether the keys open anything of it, and how many receipts it has committed: those whose
+// rids are not here, and that the centre had not posted as far as that file knew.
+func (j *Journal) TakeUp(path string, ring *seal.Ring) (found bool, receipts int, err error) {
+	if j.cfg.Till.IsZero() {
+		return false, 0, ErrNoTill
+	}
+	s, err := scanFile(path, ring)
+	if err != nil {
+		return false, 0, fmt.Errorf("take up %s: %w", path, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false, 0, fmt.Errorf("take up %s: %w", path, err)
+	}
+	defer f.Close() // read only
+	for _, id := range s.order() {
+		found = true
+		a := s.assemble(id, true)
+		if j.settled(s, a) {
+			continue
+		}
+		for _, p := range slices.Concat(a.line, a.behind) {
+			if p.run.Last <= min(a.confirmed, a.posted) {
+				continue
+			}
+			n, err := j.takeUp(f, s, p)
+			if receipts += n; err != nil {
+				return found, receipts, fmt.Errorf("take up %s: %w", path, err)
+			}
+		}
+	}
+	return found, receipts, nil
+}
+
+func (j *Journal) takeUp(f *os.File, s *scan, p *piece) (receipts int, err error) {
+	_, recs, err := s.load(f, p)
+	if err != nil {
+		return 0, err
+	}
+	for i := range recs {
+		if recs[i].Kind == record.KindStart {
+			continue
+		}
+		e := &entry{commit: true, rec: recs[i]}
+		switch err := j.submit(nil, e); {
+		case errors.Is(err, ErrOtherBody): // as in a salvage: it answered for one of them
+		case err != nil:
+			return receipts, err
+		case !e.repeated:
+			receipts++
+		}
+	}
+	return receipts, nil
 }
