@@ -194,7 +194,8 @@ func TestKeyRingIsNobodyElses(t *testing.T) {
 	backedUp(t, edges...)
 
 	hostile, victim := s.Till(1), s.Till(0)
-	nc := joinStoreAs(t, hostile)
+	must(t, hostile.Crash())
+	nc := joinLane(t, hostile)
 	lane := func(till *fleet.Till) subjects.Lane {
 		return subjects.Lane{Store: till.Config().Store, Till: till.Config().Till}
 	}
@@ -256,10 +257,9 @@ func ownThere(held []record.RingCopy) bool {
 	return false
 }
 
-// joinStoreAs joins a store with a till's own credentials, in the till's place.
-func joinStoreAs(t *testing.T, till *fleet.Till) *nats.Conn {
+// joinLane joins a store with a till's own credentials, beside the till.
+func joinLane(t *testing.T, till *fleet.Till) *nats.Conn {
 	t.Helper()
-	must(t, till.Crash())
 	seed, err := os.ReadFile(till.Config().UpstreamSeed)
 	must(t, err)
 	l, err := leaf.Open(leaf.Config{
