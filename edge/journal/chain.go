@@ -18,6 +18,7 @@ type chain struct {
 	posted    uint64
 	dirty     bool          // confirmed or posted are newer than in the file
 	refused   record.Status // by upstream, in the life of this process; otherwise 0
+	ahead     bool          // upstream holds more than this disk, and it was said
 	recent    []recent      // newest runs, without a gap up to the tip
 }
 
@@ -126,6 +127,15 @@ func (j *Journal) Confirm(marks []record.Mark) error {
 			continue
 		case record.StatusUnknown:
 			m.Held, m.Posted = 0, 0
+		}
+		if m.Held < c.confirmed && !again {
+			j.cfg.Log.Warn("upstream holds less than it had confirmed: its disk is lost or an old one; it is sent the rest again",
+				"chain", c.id, "held", m.Held, "confirmed", c.confirmed)
+		}
+		if m.Held > c.tip.Seq && !c.ahead {
+			c.ahead = true
+			j.cfg.Log.Warn("upstream holds more of a chain than this disk: this disk is an old one",
+				"chain", c.id, "till", c.start.Till, "held", m.Held, "tip", c.tip.Seq)
 		}
 		again = again || m.Held < c.confirmed
 		if m.Posted > c.posted || m.Held < c.posted {
