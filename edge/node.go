@@ -95,18 +95,38 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	return n, err
 }
 
-// openFiles opens journal and cache. A cache that has told downstream of receipts which its journal no
-// longer has is dropped with it: it fills again.
+// openFiles opens the keys, journal and cache. A journal in which the overlay meets damage, where upstream
+// has the receipts and Open had no reason to look, is opened again and salvaged: or no start would help.
 func (n *Node) openFiles() error {
 	ring, err := n.openRing()
 	if err != nil {
 		return err
 	}
+	err = n.openStores(ring, false)
+	if errors.Is(err, journal.ErrDamaged) && n.journal != nil {
+		err = errors.Join(n.journal.Close(), n.cache.Close())
+		n.journal, n.cache = nil, nil
+		if err == nil {
+			err = n.openStores(ring, true)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := n.takeUpOwn(); err != nil {
+		return err
+	}
+	return n.watchDisk()
+}
+
+// openStores opens journal and cache. A cache that has told downstream of receipts which its journal no
+// longer has is dropped with it: it fills again.
+func (n *Node) openStores(ring *seal.Ring, distrust bool) (err error) {
 	journalPath, cachePath := n.journalPath(), filepath.Join(n.cfg.Data, "cache.db")
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
 		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
-		Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
+		Distrust: distrust, Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -121,13 +141,7 @@ func (n *Node) openFiles() error {
 	if n.cache, err = cache.Open(cache.Config{Path: cachePath, Ring: ring, Log: n.log}); err != nil {
 		return err
 	}
-	if err := n.overlay(); err != nil {
-		return err
-	}
-	if err := n.takeUpOwn(); err != nil {
-		return err
-	}
-	return n.watchDisk()
+	return n.overlay()
 }
 
 // overlay gives the cache what the journal holds and the cache's balances do not contain yet.

@@ -33,6 +33,10 @@ type Config struct {
 	Till  subjects.TillID  // zero: a store server, which begins no chain of its own
 	Keep  time.Duration    // a record stays at least so long after it was kept, and until it is posted; zero: KeepDefault
 
+	// Distrust has Open salvage the file whatever it finds: a reader has met damage where Open does not
+	// look, in a run that upstream has.
+	Distrust bool
+
 	// Reserve is how many bytes of the disk TopUp holds for the file to grow into; zero: none.
 	Reserve int64
 
@@ -96,6 +100,9 @@ func Open(cfg Config) (*Journal, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	j, err := open(cfg, cfg.Path)
+	if err == nil && cfg.Distrust {
+		err = errors.Join(fmt.Errorf("%w: somebody has read it", ErrDamaged), j.file.close())
+	}
 	if errors.Is(err, ErrDamaged) {
 		cfg.Log.Error("journal is damaged; salvaging it", "path", cfg.Path, "err", err)
 		j, err = salvage(cfg)

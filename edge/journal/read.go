@@ -63,6 +63,7 @@ func (j *Journal) After(id record.ChainID, seq uint64) iter.Seq2[record.Receipt,
 				return
 			}
 			if err != nil {
+				j.damaged(err)
 				yield(record.Receipt{}, fmt.Errorf("read chain %s after seq %d: %w", id, seq, err))
 				return
 			}
