@@ -26,7 +26,7 @@ type commands struct {
 	Version  kong.VersionFlag `help:"Print the version and exit."`
 
 	Demo    demo.Command   `cmd:"" help:"Run the whole chain in this process, on receipts from a file or generated ones."`
-	Edge    daemon.Edge    `cmd:"" help:"Run an edge node: a till's, or a store's server."`
+	Edge    daemon.Edges   `cmd:"" help:"Run an edge node: a till's, or a store's server; or ask how it is."`
 	Central daemon.Central `cmd:"" help:"Run a node of the centre."`
 	Ops     ops.Command    `cmd:"" help:"Ask the centre: its state, its streams, its books."`
 	Soak    soak.Command   `cmd:"" help:"Run the chain as processes under a script of faults, and hold the laws to what is left."`

@@ -23,6 +23,7 @@ import (
 	"tillstream/central/ingest"
 	"tillstream/central/replica"
 	"tillstream/central/streams"
+	"tillstream/kv"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
 )
@@ -92,6 +93,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
+		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net), Log: n.log}).Run,
 	}
 	return n, nil
 }
@@ -149,7 +151,8 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 
 // wanted lists the streams of this centre.
 func (n *Node) wanted() []jetstream.StreamConfig {
-	return streams.Want(n.cfg.Net(), max(1, len(n.cfg.Routes)))
+	net, nodes := n.cfg.Net(), max(1, len(n.cfg.Routes))
+	return append(streams.Want(net, nodes), streams.Buckets(net, nodes)...)
 }
 
 // Run works until ctx ends. It waits for the cluster first, however long that takes.

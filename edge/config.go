@@ -47,6 +47,8 @@ type Config struct {
 	CardPrefixes []string `yaml:"card_prefixes,omitempty"`
 	// Days a receipt stays in the journal after it was kept, at least; until it is posted in any case. Zero: 35.
 	KeepDays int `yaml:"keep_days,omitempty"`
+	// MiB of the disk that the journal holds to keep receipts in when the rest is full; 1 holds about 800. Zero: 64.
+	ReserveMB int `yaml:"reserve_mb,omitempty"`
 }
 
 // Till is a till that may join its store's node.
@@ -89,6 +91,7 @@ func (c *Config) Check() error {
 	need(len(c.Upstream) == 0 || c.UpstreamSeed != "", "upstream_seed_file: required with upstream")
 	need(c.NATSListen == "" || c.POSPassword != "", "pos_password_file: required with nats_listen")
 	need(c.Till.IsZero() || c.Accept == "" && len(c.Tills) == 0, "accept, tills: for a store's server, not for a till")
+	need(c.ReserveMB >= 0 && c.ReserveMB <= maxReserveMB, "reserve_mb: want 0 to %d", maxReserveMB)
 	need(c.KeepDays >= 0 && c.KeepDays <= maxKeepDays, "keep_days: want 0 to %d", maxKeepDays)
 	for i, p := range c.CardPrefixes {
 		// An empty one would begin every number, and let every payment card's in.
@@ -107,6 +110,18 @@ func (c *Config) Check() error {
 
 // maxKeepDays is a hundred years. Three times as many would not fit a time.Duration.
 const maxKeepDays = 36500
+
+// ReserveDefault is what ReserveMB is when it is zero: at 2,000 receipts a day, a till's three weeks.
+const ReserveDefault = 64
+
+const maxReserveMB = 1 << 20
+
+func (c *Config) reserve() int64 {
+	if c.ReserveMB == 0 {
+		return ReserveDefault << 20
+	}
+	return int64(c.ReserveMB) << 20
+}
 
 // Net gives the literal first tokens of the node's subjects.
 func (c *Config) Net() subjects.Net { return subjects.Net{DC: c.DC, Env: c.Env, Brand: c.Brand} }

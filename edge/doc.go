@@ -5,7 +5,7 @@
 //
 // # Order
 //
-// Start: keys, journal (precious), cache (disposable) with the overlay rebuilt from the journal, leaf,
+// Start: leaf, keys, journal (precious), cache (disposable) with the overlay rebuilt from the journal,
 // then the parts that talk. The POS is answered from the first moment, upstream or not. Stop: answer
 // whoever waits, drop the rest; all that matters is on the disk already.
 //

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,10 @@ type Node struct {
 	uplink  *uplink.Uplink
 	feed    *feed.Follower
 	parts   []func(context.Context) error
+	full    atomic.Bool // the disk, as was said last
+
+	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
+	ringKept atomic.Bool  // by the upstream
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -69,10 +74,14 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.openFiles(); err != nil {
+	// The leaf first: a node whose keys are lost asks its upstream for them.
+	if err := n.openLeaf(); err != nil {
 		return nil, err
 	}
-	if err := n.openLeaf(); err != nil {
+	if err := n.openCopier(); err != nil {
+		return nil, err
+	}
+	if err := n.openFiles(); err != nil {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
@@ -80,24 +89,44 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
-		Ask: n.ask, Upstream: n.LastAnswer, Version: version,
+		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Log: n.log,
 	})
 	return n, err
 }
 
-// openFiles opens journal and cache. A cache that has told downstream of receipts which its journal no
-// longer has is dropped with it: it fills again.
+// openFiles opens the keys, journal and cache. A journal in which the overlay meets damage, where upstream
+// has the receipts and Open had no reason to look, is opened again and salvaged: or no start would help.
 func (n *Node) openFiles() error {
-	ring, err := seal.OpenRing(filepath.Join(n.cfg.Data, "keyring"))
+	ring, err := n.openRing()
 	if err != nil {
 		return err
 	}
-	journalPath, cachePath := filepath.Join(n.cfg.Data, "journal.db"), filepath.Join(n.cfg.Data, "cache.db")
+	err = n.openStores(ring, false)
+	if errors.Is(err, journal.ErrDamaged) && n.journal != nil {
+		err = errors.Join(n.journal.Close(), n.cache.Close())
+		n.journal, n.cache = nil, nil
+		if err == nil {
+			err = n.openStores(ring, true)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := n.takeUpOwn(); err != nil {
+		return err
+	}
+	return n.watchDisk()
+}
+
+// openStores opens journal and cache. A cache that has told downstream of receipts which its journal no
+// longer has is dropped with it: it fills again.
+func (n *Node) openStores(ring *seal.Ring, distrust bool) (err error) {
+	journalPath, cachePath := n.journalPath(), filepath.Join(n.cfg.Data, "cache.db")
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
-		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(),
-		Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
+		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
+		Distrust: distrust, Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -118,7 +147,7 @@ func (n *Node) openFiles() error {
 // overlay gives the cache what the journal holds and the cache's balances do not contain yet.
 func (n *Node) overlay() error {
 	for _, c := range n.journal.Chains() {
-		for r, err := range n.journal.After(c.ID, n.cache.Counted(c.ID)) {
+		for r, err := range n.journal.After(c.ID, max(n.cache.Counted(c.ID), c.Moved)) {
 			if err != nil {
 				return fmt.Errorf("rebuild overlay of chain %s: %w", c.ID, err)
 			}
@@ -176,13 +205,13 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
 	n.parts = append(n.parts, n.leaf.Run, n.tend)
 	if len(n.cfg.Upstream) > 0 {
-		n.parts = append(n.parts, n.uplink.Run, n.feed.Run)
+		n.parts = append(n.parts, n.uplink.Run, n.feed.Run, n.keepRing)
 	}
 	if !n.cfg.isTill() {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run)
+			n.lookups().Run, n.keyRings().Run)
 	}
 	n.measure(registry)
 }
@@ -192,6 +221,7 @@ func (n *Node) measure(registry *prometheus.Registry) {
 	gauge := func(name, help string, f func() float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
+	n.measureDisk(gauge)
 	gauge("tillstream_unconfirmed_records", "Records that the upstream has not confirmed.", func() float64 {
 		records, _ := n.journal.Unconfirmed()
 		return float64(records)
@@ -240,13 +270,12 @@ func (n *Node) tend(ctx context.Context) error {
 			if err := n.journal.Err(); err != nil {
 				return err
 			}
-		case now := <-sweep.C:
-			removed, err := n.journal.Sweep(now)
-			if err != nil {
+			if err := n.watchDisk(); err != nil {
 				return err
 			}
-			if removed > 0 {
-				n.log.Info("lets go of receipts that are posted and old", "records", removed)
+		case now := <-sweep.C:
+			if err := n.sweep(now); err != nil {
+				return err
 			}
 		case <-ctx.Done():
 			return nil

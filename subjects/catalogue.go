@@ -146,6 +146,10 @@ func storeSubjects() []Entry {
 		From: "store node", To: "POS gateway", Travel: Request, State: Built,
 		Payload: "account (16 bytes) of a shopper whom the store does not know", Reply: "record.Shopper; empty: unknown here too",
 		Source: "own; R25, R41",
+	}, {
+		Name: "storeKeyRing", Builder: "Net.KeyRing", Pattern: "{brand}.keyring.{store}",
+		From: "store node", To: "any centre node", Travel: Request, State: Built,
+		Payload: "record.RingCopy of its own, sealed, or none", Reply: "every record.RingCopy kept of this node", Source: "own; R3",
 	}}
 }
 
@@ -180,6 +184,10 @@ func laneSubjects() []Entry {
 		From: "till node", To: "store node", Travel: Request, State: Built,
 		Payload: "account (16 bytes) of a shopper whom the till does not know", Reply: "record.Shopper; empty: unknown here too",
 		Source: "own; R25",
+	}, {
+		Name: "tillKeyRing", Builder: "Lane.KeyRing", Pattern: "edge.{store}.{till}.keyring",
+		From: "till node", To: "store node", Travel: Request, State: Built,
+		Payload: "record.RingCopy of its own, sealed, or none", Reply: "every record.RingCopy kept of this node", Source: "own; R3",
 	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,

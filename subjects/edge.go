@@ -20,6 +20,9 @@ func (l Lane) FeedPull() string { return join(l.prefix(), "feed") }
 // Lookup is where a till asks its store for a shopper whom it does not know.
 func (l Lane) Lookup() string { return join(l.prefix(), "lookup") }
 
+// KeyRing is where a till gives its store a sealed copy of its key ring, and asks for it back.
+func (l Lane) KeyRing() string { return join(l.prefix(), "keyring") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -28,7 +31,7 @@ func (l Lane) Inbox() string { return join("_INBOX_TILL", l.Store.s, l.Till.s) }
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	return []string{l.Ingest(), l.FeedPull(), l.Lookup()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
 }
 
 // AnyLane are the wildcards under which a store's node serves all its tills.
@@ -42,6 +45,9 @@ func (a AnyLane) FeedPull() string { return join("edge", a.Store.s, "*", "feed")
 
 // Lookup matches Lookup of every till of the store.
 func (a AnyLane) Lookup() string { return join("edge", a.Store.s, "*", "lookup") }
+
+// KeyRing matches KeyRing of every till of the store.
+func (a AnyLane) KeyRing() string { return join("edge", a.Store.s, "*", "keyring") }
 
 // LaneOf gives the till and store that a subject of this hop names.
 func LaneOf(subject string) (Lane, bool) {
@@ -88,9 +94,10 @@ const (
 	ServiceFeed    = "tillstream-feed"
 	ServiceGateway = "tillstream-gateway"
 	ServiceReplica = "tillstream-replica"
+	ServiceKeyRing = "tillstream-keyring"
 )
 
 // Services gives every service name.
 func Services() []string {
-	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica}
+	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica, ServiceKeyRing}
 }

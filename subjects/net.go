@@ -62,6 +62,9 @@ func (n Net) StoreScreen(s StoreID) string { return join(n.Brand.s, "store", s.s
 // POSLookup is where a store asks the POS gateway for a shopper whom it does not know.
 func (n Net) POSLookup(s StoreID) string { return join(n.Brand.s, "pos", s.s, "lookup") }
 
+// KeyRing is where a store's node gives the centre a sealed copy of its key ring, and asks for it back.
+func (n Net) KeyRing(s StoreID) string { return join(n.Brand.s, "keyring", s.s) }
+
 // Between the nodes of the centre. No store may publish here.
 
 // Propose is where a centre node hands a proposal for the brand's journal to the node that writes.
@@ -84,18 +87,21 @@ func (n Net) AnyFeedPull() string { return join(n.Brand.s, "feed", "*", "pull") 
 // AnyPOSLookup matches POSLookup of every store.
 func (n Net) AnyPOSLookup() string { return join(n.Brand.s, "pos", "*", "lookup") }
 
+// AnyKeyRing matches KeyRing of every store.
+func (n Net) AnyKeyRing() string { return join(n.Brand.s, "keyring", "*") }
+
 // AnyHeartbeat matches Heartbeat of every node.
 func (n Net) AnyHeartbeat() string { return join(n.Brand.s, "centre", "*", "heartbeat") }
 
-// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen or POSLookup subject
-// names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
+// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup or KeyRing
+// subject names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
 func (n Net) StoreOf(subject string) (StoreID, bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) < 3 || parts[0] != n.Brand.s {
 		return StoreID{}, false
 	}
 	switch parts[1] {
-	case "ingest":
+	case "ingest", "keyring":
 		if len(parts) != 3 {
 			return StoreID{}, false
 		}
@@ -113,7 +119,7 @@ func (n Net) StoreOf(subject string) (StoreID, bool) {
 // StorePermissions are the allow-lists of one store's user on the hub: what its leaf may send
 // there and what it may receive. Nothing else crosses.
 func (n Net) StorePermissions(s StoreID) (publish, subscribe []string) {
-	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">")}
+	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">"), n.KeyRing(s)}
 	subscribe = []string{n.FeedChanged(s), join(n.Brand.s, "store", s.s, ">"), StoreInbox(s) + ".>"}
 	return publish, subscribe
 }

@@ -24,7 +24,7 @@ func TestStoreOfInvertsTheBuilders(t *testing.T) {
 			Brand: subjects.BrandID{Token: tokens().Draw(t, "brand")}}
 		want := subjects.StoreID{Token: tokens().Draw(t, "store")}
 		for _, subject := range []string{net.Ingest(want), net.FeedPull(want), net.FeedChanged(want),
-			net.StoreScreen(want), net.POSLookup(want)} {
+			net.StoreScreen(want), net.POSLookup(want), net.KeyRing(want)} {
 			if got, ok := net.StoreOf(subject); !ok || got != want {
 				t.Fatalf("StoreOf(%q) = %q, %t, want %q", subject, got, ok, want)
 			}
@@ -42,7 +42,7 @@ func TestLaneOfInvertsTheBuilders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := subjects.Lane{Store: subjects.StoreID{Token: tokens().Draw(t, "store")},
 			Till: subjects.TillID{Token: tokens().Draw(t, "till")}}
-		for _, subject := range []string{want.Ingest(), want.FeedPull(), want.Lookup(), want.FeedChanged()} {
+		for _, subject := range []string{want.Ingest(), want.FeedPull(), want.Lookup(), want.KeyRing(), want.FeedChanged()} {
 			if got, ok := subjects.LaneOf(subject); !ok || got != want {
 				t.Fatalf("LaneOf(%q) = %v, %t, want %v", subject, got, ok, want)
 			}

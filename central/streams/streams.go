@@ -8,15 +8,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"tillstream/kv"
 	"tillstream/subjects"
 )
 
 // Want lists the streams of a brand, on a cluster of so many nodes.
 func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
-	replicas := 3
-	if nodes < 3 {
-		replicas = 1
-	}
 	return []jetstream.StreamConfig{{
 		// The journal. Precious: what is not in it has not happened. Nobody may delete or purge a
 		// message of it, and only the centre's writer publishes on its subject.
@@ -24,7 +21,7 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		Description: "journal of brand " + net.Brand.String() + ": every receipt and command, hash-chained",
 		Subjects:    []string{net.Journal()},
 		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
+		Replicas:    replicas(nodes),
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew,
 		DenyDelete:  true,
@@ -36,6 +33,18 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		MaxMsgSize:        -1,
 		MaxConsumers:      -1,
 	}}
+}
+
+// Buckets lists the streams behind the brand's buckets.
+func Buckets(net subjects.Net, nodes int) []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{kv.KeyRingStream(net, replicas(nodes))}
+}
+
+func replicas(nodes int) int {
+	if nodes < 3 {
+		return 1
+	}
+	return 3
 }
 
 // Action says what a change needs.

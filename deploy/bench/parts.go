@@ -26,6 +26,7 @@ func parts() []part {
 	s := time.Second
 	return []part{
 		{"till_commit", "a till keeps a receipt, over HTTP", 15 * s, 4 * s, (*bench).tillCommit},
+		{"edge_cache", "an edge node with 100,000 cached shoppers", 30 * s, 5 * s, (*bench).edgeCache},
 		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
 		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},
 		{"feed", "1,000 stores pull from one centre node", 25 * s, 10 * s, (*bench).feed},

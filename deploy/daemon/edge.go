@@ -12,6 +12,13 @@ import (
 	"tillstream/edge/journal"
 )
 
+// Edges are the commands about edge nodes; `tillstream edge` alone runs one.
+type Edges struct {
+	Run    Edge       `cmd:"" default:"withargs" help:"Run the node."`
+	Status EdgeStatus `cmd:"" help:"How the node is, and whether its disk may be wiped: exit status 0 if so, otherwise 1."`
+	Aside  EdgeAside  `cmd:"" help:"Receipts that the node's upstream refuses; with --rehome they are posted all the same."`
+}
+
 // Edge is `tillstream edge`.
 type Edge struct {
 	Config string `required:"" placeholder:"FILE" help:"The node's configuration, YAML."`

@@ -169,7 +169,7 @@ func (f *Fleet) prepare() error {
 	if f.cards, err = seal.OpenCards(cardKey); err != nil {
 		return err
 	}
-	ports, err := freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
+	ports, err := FreePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
 	if err != nil {
 		return err
 	}
@@ -184,10 +184,10 @@ func (f *Fleet) prepare() error {
 	return f.prepareCentre(keys, take)
 }
 
-// freePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
+// FreePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
 // left to the system at each start; and they lie below the range from which the system gives ports to
 // outgoing connections, or one of those takes a node's port while the node is down.
-func freePorts(n int) ([]int, error) {
+func FreePorts(n int) ([]int, error) {
 	const from, to, tries = 10000, 32000, 10000
 	ports := make([]int, 0, n)
 	for range tries {

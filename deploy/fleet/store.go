@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"tillstream/deploy/relay"
 	"tillstream/edge"
+	"tillstream/edge/cache"
+	"tillstream/edge/journal"
 	"tillstream/subjects"
 )
 
@@ -73,6 +76,7 @@ func (f *Fleet) prepareEdge(e *Edge, keys, store, till, listen string) (err erro
 		DC: f.net.DC, Env: f.net.Env, Brand: f.net.Brand,
 		Data: filepath.Join(f.cfg.Edge, "edge", name), Listen: listen,
 		UpstreamSeed: seed, CardKey: filepath.Join(keys, "card.key"),
+		ReserveMB: 1, // a dozen nodes lie on one disk, or in memory
 	}
 	if e.cfg.Store, err = subjects.ParseStoreID(store); err != nil {
 		return err
@@ -136,8 +140,27 @@ func (e *Edge) Start() error {
 	if err != nil {
 		return fmt.Errorf("start edge node %s: %w", e.Name(), err)
 	}
-	e.run.start(e.f, "edge node "+e.Name(), n, n.Run)
+	e.run.start(e.f, "edge node "+e.Name(), n, func(ctx context.Context) error { return e.serve(ctx, n) })
 	return nil
+}
+
+// serve runs a node, and starts it again when it has ended because it met damage in its files, as systemd
+// does: the start is what mends them.
+func (e *Edge) serve(ctx context.Context, n *edge.Node) error {
+	for {
+		err := n.Run(ctx)
+		if ctx.Err() != nil || !errors.Is(err, journal.ErrDamaged) && !errors.Is(err, cache.ErrDamaged) {
+			return err
+		}
+		e.f.log.Warn("a node has met damage and is started again", "node", e.Name(), "err", err)
+		if err := n.Close(); err != nil {
+			return err
+		}
+		if n, err = edge.Open(e.cfg, "fleet", e.f.log); err != nil {
+			return fmt.Errorf("start edge node %s again: %w", e.Name(), err)
+		}
+		e.run.replace(n)
+	}
 }
 
 // Crash drops the node; whoever waits for it hears nothing.

@@ -43,6 +43,8 @@ type Config struct {
 
 	// Upstream gives the time of upstream's last answer to this node, zero if there was none. Nil: none.
 	Upstream func() time.Time
+	// State gives what the node knows beside. Nil: nothing.
+	State func() State
 	// StaleAfter is the age of that answer after which balances are called stale. Zero: 15 minutes.
 	StaleAfter time.Duration
 
@@ -109,6 +111,9 @@ func (c *Config) complete() error {
 	}
 	if c.Upstream == nil {
 		c.Upstream = func() time.Time { return time.Time{} }
+	}
+	if c.State == nil {
+		c.State = func() State { return State{Disk: Disk{FreeBytes: -1}} }
 	}
 	if c.StaleAfter == 0 {
 		c.StaleAfter = 15 * time.Minute

@@ -136,6 +136,7 @@ func exchanges(t *testing.T) []exchange {
 	out = append(out, lookups(t, n)...)
 	out = append(out, finds(t, n)...)
 	out = append(out, exchange{name: "health", path: "/v1/health", status: 200, reply: n.do("GET", "/v1/health", nil, nil)})
+	out = append(out, asides(t, n)...)
 
 	// The rest closes the node's doors.
 	body := receipt(t, nil)
@@ -147,6 +148,11 @@ func exchanges(t *testing.T) []exchange {
 	}
 	find := "/v1/receipts/" + ridOf(t, body).String()
 	out = append(out, exchange{name: "journal closed", path: "/v1/receipts/{rid}", status: 503, problem: "journal-unavailable", reply: n.do("GET", find, nil, nil)})
+	for _, path := range []string{"/v1/health", "/v1/aside"} {
+		out = append(out, exchange{name: "journal closed", path: path, status: 503, problem: "journal-unavailable", reply: n.do("GET", path, nil, nil)})
+	}
+	out = append(out, exchange{name: "journal closed", path: "/v1/aside/rehome", status: 503, problem: "journal-unavailable",
+		reply: n.write("/v1/aside/rehome", []byte("{}"))})
 	n.api.gate.shut()
 	stopping := func(path string, r reply) {
 		out = append(out, exchange{name: "stopping", path: path, status: 503, problem: "stopping", reply: r})
@@ -155,6 +161,9 @@ func exchanges(t *testing.T) []exchange {
 	stopping("/v1/returns", n.write("/v1/returns", body))
 	stopping("/v1/lookups", n.lookUp("1", 0))
 	stopping("/v1/receipts/{rid}", n.do("GET", find, nil, nil))
+	stopping("/v1/health", n.do("GET", "/v1/health", nil, nil))
+	stopping("/v1/aside", n.do("GET", "/v1/aside", nil, nil))
+	stopping("/v1/aside/rehome", n.write("/v1/aside/rehome", []byte("{}")))
 	return out
 }
 

@@ -57,6 +57,8 @@ func (a *API) routes() http.Handler {
 	add("POST", "/v1/returns", a.serve("return", askBody, a.commit(record.KindReturn)))
 	add("GET", "/v1/receipts/{rid}", a.serve("find", askPath, a.find))
 	add("GET", "/v1/health", a.serve("health", askPath, a.health))
+	add("GET", "/v1/aside", a.serve("aside", askPath, a.aside))
+	add("POST", "/v1/aside/rehome", a.serve("rehome", askBody, a.rehome))
 	add("GET", "/openapi.yaml", http.HandlerFunc(serveDocument))
 	if a.cfg.Metrics != nil {
 		add("GET", "/metrics", a.cfg.Metrics)

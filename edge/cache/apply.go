@@ -237,6 +237,14 @@ func (c *Cache) reset(upstream record.Generation) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = s
+	c.restart()
+	c.cfg.Log.Warn("feed begins another life: all records are pulled again", "generation", upstream)
+	c.poke()
+	return nil
+}
+
+// restart forgets what upstream said of chains; the overlay stays. mu is held.
+func (c *Cache) restart() {
 	clear(c.series)
 	for id, ch := range c.chains {
 		if ch.overlaid == 0 {
@@ -250,9 +258,6 @@ func (c *Cache) reset(upstream record.Generation) error {
 		a.moved = c.next()
 		c.log.add(change{number: a.moved, account: id}, c.current)
 	}
-	c.cfg.Log.Warn("feed begins another life: all records are pulled again", "generation", upstream)
-	c.poke()
-	return nil
 }
 
 func number(k []byte) uint64 { return binary.BigEndian.Uint64(k) }

@@ -87,6 +87,10 @@ func (c *Cache) checkMark() error {
 	return nil
 }
 
+// slack is how many bytes of the disk a file has to grow into from its opening, so that the next opening
+// finds space on a disk that has become full.
+const slack = 256 << 10
+
 // load opens the file, begins a new life of change numbers and reads what is kept in memory.
 func (c *Cache) load() (err error) {
 	defer func() {
@@ -115,6 +119,7 @@ func (c *Cache) load() (err error) {
 			return err
 		}
 		c.db = db
+		hold(c.file)
 		// This transaction is synced: a range of change numbers is never given out twice.
 		if err := db.Update(c.begin); err != nil {
 			return err
@@ -247,6 +252,43 @@ func (c *Cache) sync() error {
 	return nil
 }
 
+// Yield gives the file's space back to the disk: all records go, and are pulled again when there is
+// space. The overlay stays. It reports whether there was anything to give.
+func (c *Cache) Yield() (gave bool, err error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := c.file.Stat()
+	if c.closed || c.damaged.Load() || err != nil || info.Size() <= 4*slack {
+		return false, err
+	}
+	if err := c.renew(); err != nil {
+		c.condemn() // there is no file: whoever asks hears that, and the owner opens it again
+		return true, fmt.Errorf("give the space of cache %s: %w", c.cfg.Path, err)
+	}
+	c.restart()
+	c.cfg.Log.Warn("cache gives its space to the disk: all records are pulled again", "path", c.cfg.Path, "bytes", info.Size())
+	c.poke()
+	return true, nil
+}
+
+// renew makes the file a new one in its place. w and mu are held.
+func (c *Cache) renew() error {
+	err := c.db.Close()
+	c.db, c.file, c.dirty = nil, nil, false
+	if err != nil {
+		return err
+	}
+	if err := os.Truncate(c.cfg.Path, 0); err != nil {
+		return err
+	}
+	if err := os.Remove(c.markPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return c.load()
+}
+
 func (c *Cache) closeFile() error {
 	if c.damaged.Load() {
 		return c.abandon()
@@ -258,6 +300,9 @@ func (c *Cache) closeFile() error {
 // rollback, and cannot be closed; its memory map stays until the process ends, and with it the lock
 // and the bytes of the file. So the file is emptied and its name freed for the next one.
 func (c *Cache) abandon() error {
+	if c.file == nil {
+		return nil
+	}
 	err := errors.Join(c.file.Truncate(0), c.file.Close())
 	if e := os.Remove(c.cfg.Path); !errors.Is(e, fs.ErrNotExist) {
 		err = errors.Join(err, e)

@@ -109,6 +109,34 @@ func (c *Cache) add(h *record.Header) bool {
 	return true
 }
 
+// Leave ends the overlay of a chain's receipts up to seq: they go on in another chain, whose receipts the
+// owner has given before.
+func (c *Cache) Leave(id record.ChainID, seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fires := false
+	for acc, a := range c.overlay {
+		n := len(a.receipts)
+		a.receipts = slices.DeleteFunc(a.receipts, func(r receipt) bool {
+			if r.chain != id || r.seq > seq {
+				return false
+			}
+			a.sum -= r.points
+			c.kept--
+			return true
+		})
+		if len(a.receipts) == n {
+			continue
+		}
+		// An account without receipts stays until its item comes: downstream has to hear of the change.
+		a.moved, fires = c.next(), true
+		c.log.add(change{number: a.moved, account: acc}, c.current)
+	}
+	if fires {
+		c.poke()
+	}
+}
+
 // contained reports whether the item of the receipt's account, as it lies here, has the receipt in it.
 func (c *Cache) contained(h *record.Header) bool {
 	ch := c.chains[h.Chain]

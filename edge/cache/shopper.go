@@ -37,7 +37,7 @@ func (c *Cache) Shopper(id record.AccountID) (s record.Shopper, found bool, err 
 			}
 		}
 	}
-	return s, true, nil
+	return s, found || len(a.receipts) > 0, nil
 }
 
 // lookup reads the item of an account, with the overlay left out. It is the one read on the way of a

@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"tillstream/kv/record"
+	"tillstream/subjects"
 )
 
 // batch is what one transaction will write. It is planned against the file and memory, which nobody
@@ -22,6 +23,10 @@ type batch struct {
 	touched  []record.ChainID
 	runs     []record.Run
 	rids     map[record.RID]*record.Receipt // committed in this batch
+	indexing bool                           // these rids, and those that wait in memory, go to the file's index
+	homes    map[subjects.TillID]*state     // chains that a store has begun for its tills in this batch
+	moving   bool                           // a step of Rehome is in it
+	released [][]byte                       // keys of runs that leave bucketAside
 	aside    []record.Run                   // of forked chains
 	headers  []record.Header                // new here, in chain order
 	warnings []warning
@@ -48,6 +53,10 @@ func (b *batch) plan(tx *bbolt.Tx, entries []*entry) error {
 			}
 		case e.packs != nil:
 			if err := b.accept(tx, e); err != nil {
+				return err
+			}
+		case e.rehome:
+			if err := b.rehome(tx, e); err != nil {
 				return err
 			}
 		}
@@ -127,17 +136,18 @@ func (b *batch) write(tx *bbolt.Tx) error {
 			return fmt.Errorf("keep run of chain %s at seq %d: %w", r.Chain, r.First, err)
 		}
 	}
-	rids := tx.Bucket(bucketRIDs)
-	rids.FillPercent = fill
-	for rid, rec := range b.rids {
-		if err := rids.Put(rid[:], at{rec.Chain, rec.Seq}.bytes()); err != nil {
-			return fmt.Errorf("keep rid %s: %w", rid, err)
-		}
+	if err := b.writeRIDs(tx); err != nil {
+		return err
 	}
 	for i := range b.aside {
 		r := &b.aside[i]
 		if err := tx.Bucket(bucketAside).Put(runKey(r.Chain, r.First), sealRun(ring, bucketAside, *r, b.now)); err != nil {
 			return fmt.Errorf("set run of chain %s aside: %w", r.Chain, err)
+		}
+	}
+	for _, k := range b.released {
+		if err := tx.Bucket(bucketAside).Delete(k); err != nil {
+			return fmt.Errorf("take a run from aside: %w", err)
 		}
 	}
 	return b.writeChains(tx)

@@ -30,10 +30,13 @@ type file struct {
 	fault  func(at string) error // only tests set it: called at "write" and at "kept"
 }
 
-func openFile(path string, log *slog.Logger) (*file, error) {
+func openFile(path string, log *slog.Logger) (*file, error) { return openFileTo(path, log, false) }
+
+func openFileTo(path string, log *slog.Logger, readOnly bool) (*file, error) {
 	f := &file{log: log}
 	opts := &bbolt.Options{
 		Timeout:      lockWait,
+		ReadOnly:     readOnly,
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
 		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {

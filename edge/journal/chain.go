@@ -19,6 +19,7 @@ type chain struct {
 	posted    uint64
 	dirty     bool          // confirmed or posted are newer than in the file
 	refused   record.Status // by upstream, in the life of this process; otherwise 0
+	ahead     bool          // upstream holds more than this disk, and it was said
 	recent    []recent      // newest runs, without a gap up to the tip
 }
 
@@ -38,6 +39,7 @@ type Chain struct {
 	Confirmed uint64        // upstream holds it up to here; may be more than the tip after a salvage
 	Posted    uint64        // the centre has posted it up to here; likewise
 	Refused   record.Status // StatusFork or StatusRefused if upstream wants no more of it; otherwise 0
+	Moved     uint64        // the records up to here go on in another chain too: see Rehome
 }
 
 // Chains gives all chains on this disk, oldest first.
@@ -46,7 +48,7 @@ func (j *Journal) Chains() []Chain {
 	defer j.mu.Unlock()
 	out := make([]Chain, 0, len(j.chains))
 	for _, c := range j.sorted() {
-		out = append(out, Chain{c.id, c.start, c.own, c.tip, c.confirmed, c.posted, c.refused})
+		out = append(out, Chain{c.id, c.start, c.own, c.tip, c.confirmed, c.posted, c.refused, c.moved})
 	}
 	return out
 }
@@ -126,6 +128,15 @@ func (j *Journal) Confirm(marks []record.Mark) error {
 			continue
 		case record.StatusUnknown:
 			m.Held, m.Posted = 0, 0
+		}
+		if m.Held < c.confirmed && !again {
+			j.cfg.Log.Warn("upstream holds less than it had confirmed: its disk is lost or an old one; it is sent the rest again",
+				"chain", c.id, "held", m.Held, "confirmed", c.confirmed)
+		}
+		if m.Held > c.tip.Seq && !c.ahead {
+			c.ahead = true
+			j.cfg.Log.Warn("upstream holds more of a chain than this disk: this disk is an old one",
+				"chain", c.id, "till", c.start.Till, "held", m.Held, "tip", c.tip.Seq)
 		}
 		again = again || m.Held < c.confirmed
 		if m.Posted > c.posted || m.Held < c.posted {
@@ -217,14 +228,15 @@ func (j *Journal) ForgetPosted() error {
 func (j *Journal) Life() uint64 { return j.life.Load() }
 
 // Unconfirmed says how many records upstream has not confirmed, and when the oldest of them was kept
-// (zero if there is none). Refused chains count: they are on this disk only.
+// (zero if there is none). Refused chains count, as they are on this disk only, until Rehome has moved
+// their records.
 func (j *Journal) Unconfirmed() (records int, oldest time.Time) {
-	return j.beyond(func(c *chain) uint64 { return c.confirmed })
+	return j.beyond(func(c *chain) uint64 { return max(c.confirmed, c.moved) })
 }
 
 // Unposted says the same of records that the centre has not posted, as far as is known here.
 func (j *Journal) Unposted() (records int, oldest time.Time) {
-	return j.beyond(func(c *chain) uint64 { return c.posted })
+	return j.beyond(func(c *chain) uint64 { return max(c.posted, c.moved) })
 }
 
 func (j *Journal) beyond(mark func(*chain) uint64) (records int, oldest time.Time) {

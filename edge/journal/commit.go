@@ -84,7 +84,8 @@ func (b *batch) held(tx *bbolt.Tx, rid record.RID) (*record.Receipt, error) {
 	if rec := b.rids[rid]; rec != nil {
 		return rec, nil
 	}
-	rec, err := b.j.find(tx, rid)
+	a, known := b.j.freshAt(rid)
+	rec, err := b.j.find(tx, rid, a, known)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -111,16 +112,25 @@ func (b *batch) closeRun() {
 }
 
 // ownChain gives the chain of this process. It begins one with the first receipt (DESIGN §3), after a
-// week, and when upstream has found the one before forked, so that the till's next receipts rise. A
+// week, and when upstream has found the one before forked or its records were moved, so that the till's next
+// receipts rise. A
 // chain id that was drawn for a transaction that failed is not used again.
 func (b *batch) ownChain() *state {
 	if !b.own.IsZero() && b.now-b.ownSince < rotate.Milliseconds() && !b.j.forked(b.own) {
-		return b.touch(b.own)
+		if s := b.touch(b.own); s.moved == 0 {
+			return s
+		}
 	}
 	b.closeRun()
 	start := record.Start{Store: b.j.cfg.Store, Till: b.j.cfg.Till, Found: b.found()}
-	b.own, b.ownSince = record.NewChainID(time.UnixMilli(b.now)), b.now
-	s := b.begin(b.own, start, true)
+	s := b.start(start, true)
+	b.own, b.ownSince = s.id, b.now
+	return s
+}
+
+// start begins a chain with its first record.
+func (b *batch) start(start record.Start, own bool) *state {
+	s := b.begin(record.NewChainID(time.UnixMilli(b.now)), start, own)
 	body := start.Append(nil)
 	b.add(s, record.Receipt{
 		Header: record.Header{

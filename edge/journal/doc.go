@@ -28,7 +28,10 @@
 //
 // Buckets: meta (format version), chains (chain -> sealed state), runs (chain and first seq -> clear
 // prefix and sealed run), rids (rid -> chain and seq, of records committed here only: a store is not
-// asked by rid), aside (runs of forked chains, for ops). Sealed values are bound to file, bucket, key
+// asked by rid), aside (runs of forked chains, for ops). A rid is in its sealed record from the moment
+// that the receipt is answered, and with 255 others in the index later: a commit that wrote its own would
+// write two pages more, seven for five. Until then memory knows it, and a start, which reads the records
+// that a chain's entry calls not yet indexed. Sealed values are bound to file, bucket, key
 // and prefix: bbolt has no checksums, so this is how a damaged page is noticed.
 //
 // The free list is written with each commit, as a map. Without it (NoFreelistSync) bbolt rebuilds it

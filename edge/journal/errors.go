@@ -37,6 +37,9 @@ func (e *OtherBodyError) Unwrap() error { return ErrOtherBody }
 // asFull makes err an ErrFull if it says that the disk or the quota is full. bbolt flattens some
 // errors of the system to text.
 func asFull(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, bolt.ErrMaxSizeReached) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}

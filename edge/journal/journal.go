@@ -33,6 +33,13 @@ type Config struct {
 	Till  subjects.TillID  // zero: a store server, which begins no chain of its own
 	Keep  time.Duration    // a record stays at least so long after it was kept, and until it is posted; zero: KeepDefault
 
+	// Distrust has Open salvage the file whatever it finds: a reader has met damage where Open does not
+	// look, in a run that upstream has.
+	Distrust bool
+
+	// Reserve is how many bytes of the disk TopUp holds for the file to grow into; zero: none.
+	Reserve int64
+
 	// Kept is called with the headers of records that are new here, starts included, after the fsync
 	// and before the answers: in chain order, never concurrently, and not by Open. It must not call
 	// Commit, Accept, Sweep or Close. Nil: nothing is called.
@@ -57,7 +64,9 @@ type Journal struct {
 	graves   map[record.ChainID]int64 // swept chains whose entry is still there, and when their last record was kept
 	unsure   []record.ChainID         // chains of transactions that failed and may not be on the disk
 	warned   map[string]bool          // refusals that were logged
+	owned    int64                    // bytes of the disk that the file has, as far as TopUp saw to it
 	doubt    atomic.Bool              // len(unsure) > 0, for those who have no turn
+	crowd    bool                     // the last turn had more than one caller
 	failed   atomic.Pointer[error]    // first damaged value that a reader met
 	life     atomic.Uint64            // of upstream, counted from the start of this process
 
@@ -69,10 +78,13 @@ type Journal struct {
 
 	mu     sync.Mutex // guards all below, and the chains' fields
 	chains map[record.ChainID]*chain
-	order  uint64 // of the newest chain
-	recent int    // packed bytes in memory
-	stamp  uint64 // of the newest run in memory
-	first  int    // chain that Next begins with
+	fresh  map[record.RID]at // of records committed here whose rid is not in the file's index yet
+	order  uint64            // of the newest chain
+	recent int               // packed bytes in memory
+	stamp  uint64            // of the newest run in memory
+	first  int               // chain that Next begins with
+
+	reserve Reserve // as TopUp has found it
 }
 
 // Open opens the journal at cfg.Path, or makes it. It gives ErrLocked if another process has it,
@@ -89,6 +101,9 @@ func Open(cfg Config) (*Journal, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	j, err := open(cfg, cfg.Path)
+	if err == nil && cfg.Distrust {
+		err = errors.Join(fmt.Errorf("%w: somebody has read it", ErrDamaged), j.file.close())
+	}
 	if errors.Is(err, ErrDamaged) {
 		cfg.Log.Error("journal is damaged; salvaging it", "path", cfg.Path, "err", err)
 		j, err = salvage(cfg)
@@ -107,27 +122,24 @@ func open(cfg Config, path string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{
-		cfg: cfg, file: f,
-		changed: make(chan struct{}, 1),
-		turn:    make(chan struct{}, 1),
-		warned:  map[string]bool{},
-		graves:  map[record.ChainID]int64{},
-		chains:  map[record.ChainID]*chain{},
-	}
+	j := newJournal(cfg, f)
 	j.cfg.Kept = nil
-	fresh := false
-	err = f.view(func(tx *bbolt.Tx) error {
+	fresh, old := false, false
+	err = f.view(func(tx *bbolt.Tx) (err error) {
 		if fresh = f.fresh(tx); fresh {
 			return nil
 		}
 		if err := checkPages(f.raw); err != nil {
 			return err
 		}
-		return j.load(tx)
+		old, err = j.load(tx)
+		return err
 	})
-	if err == nil && fresh {
+	switch {
+	case err == nil && fresh:
 		err = create(f, path)
+	case err == nil && old: // before anything is written that the version before could not read
+		err = f.update(putVersion)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
@@ -141,6 +153,50 @@ func open(cfg Config, path string) (*Journal, error) {
 	return j, nil
 }
 
+// Read opens the journal at cfg.Path to look at it: nothing is written, also not to mend it. It gives
+// ErrLocked if a process has it open, and ErrDamaged if Open would have to salvage it. What upstream
+// refuses is not known to look; all else that a stopped node knew is.
+func Read(cfg Config, look func(*Journal)) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read journal %s: %w", cfg.Path, err)
+		}
+	}()
+	cfg.Log = slog.New(slog.DiscardHandler)
+	f, err := openFileTo(cfg.Path, cfg.Log, true)
+	if err != nil {
+		return err
+	}
+	j := newJournal(cfg, f)
+	j.queue.closed = true
+	err = f.view(func(tx *bbolt.Tx) error {
+		if f.fresh(tx) {
+			return nil
+		}
+		if err := checkPages(f.raw); err != nil {
+			return err
+		}
+		_, err := j.load(tx)
+		return err
+	})
+	if err == nil {
+		look(j)
+	}
+	return errors.Join(err, f.close())
+}
+
+func newJournal(cfg Config, f *file) *Journal {
+	return &Journal{
+		cfg: cfg, file: f,
+		changed: make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		warned:  map[string]bool{},
+		graves:  map[record.ChainID]int64{},
+		chains:  map[record.ChainID]*chain{},
+		fresh:   map[record.RID]at{},
+	}
+}
+
 // create makes the buckets of a new file.
 func create(f *file, path string) error {
 	err := f.update(func(tx *bbolt.Tx) error {
@@ -149,12 +205,16 @@ func create(f *file, path string) error {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(keyVersion, []byte(versionText+version))
+		return putVersion(tx)
 	})
 	if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path)) // else a power cut may take the file's name, receipts and all
+}
+
+func putVersion(tx *bbolt.Tx) error {
+	return tx.Bucket(bucketMeta).Put(keyVersion, []byte(versionText+version))
 }
 
 // Close waits for the transaction that is under way and lets go of the file. What comes later gets
@@ -170,6 +230,13 @@ func (j *Journal) Close() error {
 	j.turn <- struct{}{}
 	defer func() { <-j.turn }()
 	j.work() // those who came before
+	if j.Err() == nil {
+		// What upstream has said of chains is learned again after a start, so this need not be. It lets
+		// whoever looks at the files of a stopped node see what is on this disk only.
+		if err := j.settle(); err != nil {
+			j.cfg.Log.Warn("what upstream confirmed last is not written", "path", j.cfg.Path, "err", err)
+		}
+	}
 	if err := j.file.close(); err != nil {
 		return fmt.Errorf("close journal %s: %w", j.cfg.Path, err)
 	}

@@ -22,7 +22,8 @@ var (
 
 const (
 	versionText = "tillstream journal " // and the number
-	version     = "1"
+	version     = "2"
+	versionOld  = "1" // the rid of every record was indexed with it; read, and written on as version 2
 )
 
 const (
@@ -30,7 +31,8 @@ const (
 	runKeySize   = chainKeySize + 8
 	prefixSize   = 1 + 8 + 8 + 4
 	runVersion   = 1
-	chainVersion = 1
+	chainVersion = 2
+	chainOld     = 1 // without indexed and moved
 )
 
 func runKey(c record.ChainID, first uint64) []byte {
@@ -110,6 +112,9 @@ type state struct {
 	order  uint64        // of chains on this disk, by when they came
 	tip    record.Tip
 	kept   int64 // Unix milliseconds: when the last record was kept
+
+	moved   uint64 // the records up to here go on in another chain too, because upstream will not have this one
+	indexed uint64 // the rids of the chain's records up to here are in the file's index; of own chains
 }
 
 const (
@@ -125,15 +130,17 @@ func sealChain(ring *seal.Ring, s *state, confirmed, posted uint64) []byte {
 	if s.swept {
 		flags |= flagSwept
 	}
-	b := []byte{chainVersion, flags, byte(s.closed)}
+	b := append(make([]byte, 0, 192), chainVersion, flags, byte(s.closed))
 	b = binary.BigEndian.AppendUint64(b, s.order)
 	b = binary.BigEndian.AppendUint64(b, s.tip.Seq)
 	b = append(b, s.tip.Hash[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.kept))
 	b = binary.BigEndian.AppendUint64(b, confirmed)
 	b = binary.BigEndian.AppendUint64(b, posted)
+	b = binary.BigEndian.AppendUint64(b, s.indexed)
+	b = binary.BigEndian.AppendUint64(b, s.moved)
 	b = s.start.Append(b)
-	return ring.Seal(nil, place(bucketChains, s.id[:], nil), b)
+	return ring.Seal(make([]byte, 0, len(b)+64), place(bucketChains, s.id[:], nil), b)
 }
 
 func openChain(ring *seal.Ring, k, v []byte) (*chain, error) {
@@ -153,7 +160,12 @@ func openChain(ring *seal.Ring, k, v []byte) (*chain, error) {
 	c.tip = record.Tip{Chain: c.id, Seq: r.U64()}
 	r.Fill(c.tip.Hash[:])
 	c.kept, c.confirmed, c.posted = r.I64(), r.U64(), r.U64()
-	if r.Err != nil || form != chainVersion || c.tip.Seq == 0 {
+	if form != chainOld {
+		c.indexed, c.moved = r.U64(), r.U64()
+	} else if c.own {
+		c.indexed = c.tip.Seq
+	}
+	if r.Err != nil || form != chainVersion && form != chainOld || c.tip.Seq == 0 || max(c.indexed, c.moved) > c.tip.Seq {
 		return nil, fmt.Errorf("%w: chain %s is malformed", ErrDamaged, c.id)
 	}
 	if c.start, err = record.ReadStart(r.B); err != nil {

@@ -12,28 +12,30 @@ import (
 
 // load fills memory from a file that is not new, and checks the file: its version; that every chain's
 // runs follow each other from seq 1 to its tip; that the runs upstream has not confirmed open; that the
-// tail of each chain is what its tip says.
-func (j *Journal) load(tx *bbolt.Tx) error {
+// tail of each chain is what its tip says. It reports whether the file is of the version before.
+func (j *Journal) load(tx *bbolt.Tx) (old bool, err error) {
 	for _, name := range [][]byte{bucketMeta, bucketChains, bucketRuns, bucketRIDs, bucketAside} {
 		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
+			return false, fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
 		}
 	}
 	switch v := string(tx.Bucket(bucketMeta).Get(keyVersion)); {
 	case !strings.HasPrefix(v, versionText):
-		return fmt.Errorf("%w: no version", ErrDamaged)
+		return false, fmt.Errorf("%w: no version", ErrDamaged)
+	case v == versionText+versionOld:
+		old = true
 	case v != versionText+version:
-		return fmt.Errorf("%w: it has %s, this program knows %s", ErrVersion, v[len(versionText):], version)
+		return false, fmt.Errorf("%w: it has %s, this program knows %s", ErrVersion, v[len(versionText):], version)
 	}
 	chains, err := j.readChains(tx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := j.checkRuns(tx, chains); err != nil {
-		return err
+		return false, err
 	}
 	if err := checkOrder(tx.Bucket(bucketRIDs)); err != nil {
-		return err
+		return false, err
 	}
 	for id, c := range chains {
 		j.order = max(j.order, c.order)
@@ -43,7 +45,7 @@ func (j *Journal) load(tx *bbolt.Tx) error {
 		}
 		j.chains[id] = c
 	}
-	return nil
+	return old, nil
 }
 
 func (j *Journal) readChains(tx *bbolt.Tx) (map[record.ChainID]*chain, error) {
@@ -83,7 +85,7 @@ func (j *Journal) checkRuns(tx *bbolt.Tx, chains map[record.ChainID]*chain) erro
 			return fmt.Errorf("%w: chain %s goes from seq %d to %d", ErrDamaged, id, last[id], first)
 		}
 		last[id] = p.last
-		if p.last > c.confirmed || p.last == c.tip.Seq {
+		if p.last > c.confirmed || p.last == c.tip.Seq || c.unindexed(p.last) {
 			if err := j.checkRun(c, k, v); err != nil {
 				return err
 			}
@@ -112,12 +114,18 @@ func checkOrder(bucket *bbolt.Bucket) error {
 
 func (j *Journal) checkRun(c *chain, k, v []byte) error {
 	run, p, err := openRun(j.cfg.Ring, bucketRuns, k, v)
-	if err != nil || p.last != c.tip.Seq {
+	if err != nil || p.last != c.tip.Seq && !c.unindexed(p.last) {
 		return err
 	}
 	recs, err := run.Receipts(false)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	for i := range recs {
+		j.refresh(c, &recs[i].Header)
+	}
+	if p.last != c.tip.Seq {
+		return nil
 	}
 	if recs[len(recs)-1].Hash() != c.tip.Hash {
 		return fmt.Errorf("%w: the last record of chain %s is not its tip", ErrDamaged, c.id)

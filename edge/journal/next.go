@@ -44,7 +44,7 @@ func (j *Journal) sources(limit int) (all []*source, reads bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, c := range j.sorted() {
-		if c.refused != 0 || c.confirmed >= c.tip.Seq {
+		if c.refused != 0 || max(c.confirmed, c.moved) >= c.tip.Seq {
 			continue
 		}
 		s := &source{id: c.id, next: c.confirmed + 1, tip: c.tip.Seq}

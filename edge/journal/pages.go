@@ -52,10 +52,13 @@ func checkPages(f *os.File) error {
 	return p.freelist(m.freelist)
 }
 
-// meta gives the newer of the two meta pages that are whole.
+// meta gives the newer of the two meta pages. Each commit writes one of them, in turn: where one is not
+// whole, or not the commit before the other, the last one may be lost, which bbolt would pass over in
+// silence and give the state before it.
 func (p *pages) meta() (best meta, err error) {
-	found := false
-	for _, off := range []int64{0, p.size} {
+	var both [2]meta
+	for i := range both {
+		off := int64(i) * p.size
 		b := make([]byte, pageHead+metaSize)
 		if _, err := p.f.ReadAt(b, off); err != nil {
 			return best, fmt.Errorf("%w: meta page: %w", ErrDamaged, err)
@@ -65,16 +68,17 @@ func (p *pages) meta() (best meta, err error) {
 		sum := fnv.New64a()
 		sum.Write(b[:metaSize-8])
 		if binary.NativeEndian.Uint32(b) != metaMagic || sum.Sum64() != u(56) {
-			continue
+			return best, fmt.Errorf("%w: meta page %d is not whole", ErrDamaged, i)
 		}
-		if m := (meta{u(16), u(32), u(40), u(48)}); !found || m.tx > best.tx {
-			best, found = m, true
-		}
+		both[i] = meta{u(16), u(32), u(40), u(48)}
 	}
-	if !found {
-		return best, fmt.Errorf("%w: no meta page is whole", ErrDamaged)
+	switch {
+	case both[0].tx == both[1].tx+1:
+		return both[0], nil
+	case both[1].tx == both[0].tx+1:
+		return both[1], nil
 	}
-	return best, nil
+	return best, fmt.Errorf("%w: meta pages of commits %d and %d", ErrDamaged, both[0].tx, both[1].tx)
 }
 
 // page reads the head of a page and of its elements, and takes the page as used.

@@ -18,8 +18,9 @@ func (j *Journal) Find(rid record.RID) (rec record.Receipt, err error) {
 			return rec, fmt.Errorf("find receipt %s: %w", rid, err)
 		}
 	}
+	a, known := j.freshAt(rid)
 	err = j.file.view(func(tx *bbolt.Tx) (err error) {
-		rec, err = j.find(tx, rid)
+		rec, err = j.find(tx, rid, a, known)
 		return err
 	})
 	if err != nil {
@@ -28,18 +29,21 @@ func (j *Journal) Find(rid record.RID) (rec record.Receipt, err error) {
 	return rec, nil
 }
 
-func (j *Journal) find(tx *bbolt.Tx, rid record.RID) (record.Receipt, error) {
-	id, seq, ok := splitRunKey(tx.Bucket(bucketRIDs).Get(rid[:]))
-	if !ok {
-		return record.Receipt{}, ErrNotFound
+// find reads the record of a rid at its place, if that is known, or where the file's index says.
+func (j *Journal) find(tx *bbolt.Tx, rid record.RID, a at, known bool) (record.Receipt, error) {
+	if !known {
+		var ok bool
+		if a.chain, a.seq, ok = splitRunKey(tx.Bucket(bucketRIDs).Get(rid[:])); !ok {
+			return record.Receipt{}, ErrNotFound
+		}
 	}
-	recs, err := j.records(tx, at{id, seq})
+	recs, err := j.records(tx, a)
 	if err != nil {
 		return record.Receipt{}, err // ErrNotFound: it is being swept
 	}
-	rec := recs[seq-recs[0].Seq]
+	rec := recs[a.seq-recs[0].Seq]
 	if rec.RID != rid {
-		return record.Receipt{}, fmt.Errorf("%w: seq %d of chain %s is receipt %s", ErrDamaged, seq, id, rec.RID)
+		return record.Receipt{}, fmt.Errorf("%w: seq %d of chain %s is receipt %s", ErrDamaged, a.seq, a.chain, rec.RID)
 	}
 	return rec, nil
 }
@@ -59,6 +63,7 @@ func (j *Journal) After(id record.ChainID, seq uint64) iter.Seq2[record.Receipt,
 				return
 			}
 			if err != nil {
+				j.damaged(err)
 				yield(record.Receipt{}, fmt.Errorf("read chain %s after seq %d: %w", id, seq, err))
 				return
 			}

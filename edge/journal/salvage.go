@@ -142,7 +142,7 @@ func (j *Journal) bury(c *chain) error {
 	if c.start.Store.IsZero() {
 		return nil // its entry is lost; its age will tell again
 	}
-	c.swept, c.tip.Seq = true, max(c.tip.Seq, 1)
+	c.swept, c.tip.Seq, c.indexed, c.moved = true, max(c.tip.Seq, 1), 0, 0
 	j.graves[c.id] = c.kept
 	return j.file.update(func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketChains).Put(c.id[:], sealChain(j.cfg.Ring, &c.state, c.confirmed, c.posted))
@@ -239,7 +239,11 @@ func (j *Journal) copy(f *os.File, s *scan, a assembled) error {
 		return err
 	}
 	j.order++
-	c.order, c.kept = j.order, a.line[len(a.line)-1].kept
+	c.order, c.kept, c.indexed = j.order, a.line[len(a.line)-1].kept, 0
+	c.moved = min(c.moved, c.tip.Seq)
+	if c.own {
+		c.indexed = c.tip.Seq // copyRun sees to it
+	}
 	for step := range slices.Chunk(a.line, salvageStep) {
 		err := j.file.update(func(tx *bbolt.Tx) error {
 			for _, p := range step {

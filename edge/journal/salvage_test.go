@@ -104,7 +104,10 @@ func TestReaderMeetsDamage(t *testing.T) {
 	j, s := openT(t, cfg), openT(t, storeConfig(t))
 	recs := commitT(t, j, "a", "lost", "c")
 	rise(t, j, s)
-	commitT(t, j, "d") // writes what is confirmed
+	commitT(t, j, "d")
+	if _, err := j.Sweep(start); err != nil { // writes what is confirmed, and the rids: else a start looks
+		t.Fatal(err)
+	}
 	id := recs[0].Chain
 	closeT(t, j)
 	flipIn(t, cfg, at{id, recs[1].Seq})

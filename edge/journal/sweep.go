@@ -57,6 +57,7 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 		for _, id := range j.ripe(now, b) {
 			b.touch(id).swept = true
 		}
+		b.index(true)
 	}
 	going := slices.Clone(j.swept)
 	for id, s := range b.chains {
@@ -76,6 +77,9 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 	var gone []record.ChainID
 	err = j.file.update(func(tx *bbolt.Tx) error {
 		removed, gone = 0, nil
+		if err := b.writeRIDs(tx); err != nil {
+			return err
+		}
 		if err := b.writeChains(tx); err != nil {
 			return err
 		}
@@ -119,6 +123,22 @@ func (j *Journal) sweep(now time.Time, first bool) (removed int, more bool, err 
 	return removed, len(j.swept) > 0, nil
 }
 
+// settle writes what Confirm and SetPosted have learned. The caller has the turn.
+func (j *Journal) settle() error {
+	b := newBatch(j)
+	j.mu.Lock()
+	for id, c := range j.chains {
+		if c.dirty {
+			b.touch(id)
+		}
+	}
+	j.mu.Unlock()
+	if len(b.touched) == 0 {
+		return nil
+	}
+	return j.file.update(b.writeChains)
+}
+
 // ripe gives the chains that may go, and touches those whose marks are newer than in the file.
 func (j *Journal) ripe(now time.Time, b *batch) (ids []record.ChainID) {
 	j.mu.Lock()
@@ -134,7 +154,9 @@ func (j *Journal) ripe(now time.Time, b *batch) (ids []record.ChainID) {
 		if c.dirty {
 			b.touch(id)
 		}
-		if c.posted >= c.tip.Seq && c.kept <= limit && c.closed == 0 && c.refused == 0 && (!c.own || c.order != newest) {
+		moved := c.moved >= c.tip.Seq // then what upstream would not have of it lives on in another chain
+		done := moved || c.posted >= c.tip.Seq && c.closed == 0 && c.refused == 0
+		if done && c.kept <= limit && (!c.own || c.order != newest) {
 			ids = append(ids, id)
 		}
 	}

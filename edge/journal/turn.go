@@ -20,6 +20,10 @@ type entry struct {
 	rec      record.Receipt // the draft, then the answer
 	repeated bool
 
+	rehome bool // of Rehome
+	moved  int  // the answer: receipts that were moved
+	more   bool // there are more
+
 	packs []sent        // of Accept
 	marks []record.Mark // the answer
 }
@@ -72,12 +76,15 @@ func (j *Journal) take() []*entry {
 // work does all that is waiting, in one transaction. The caller has the turn.
 func (j *Journal) work() {
 	// Callers that were answered together come back together: let those that can run queue up first.
-	// A lone caller loses nothing by it.
-	runtime.Gosched()
+	// Who is alone does not wait for anybody.
+	if j.crowd {
+		runtime.Gosched()
+	}
 	entries := j.take()
 	if len(entries) == 0 {
 		return
 	}
+	j.crowd = len(entries) > 1
 	b := newBatch(j)
 	err := j.file.view(func(tx *bbolt.Tx) error { return b.plan(tx, entries) })
 	if err == nil {
@@ -105,6 +112,7 @@ func (j *Journal) keep(b *batch) error {
 	if len(b.touched) == 0 && len(j.unsure) == 0 {
 		return nil // nothing but repeats, all of them surely on the disk
 	}
+	b.index(false)
 	if err := j.file.update(b.write); err != nil {
 		j.reread(b)
 		return err
@@ -139,6 +147,7 @@ func (j *Journal) apply(b *batch) {
 	}
 	j.order = b.order
 	j.own, j.ownSince = b.own, b.ownSince
+	b.indexed()
 	for i := range b.runs {
 		j.remember(b.runs[i], b.now)
 	}
@@ -165,6 +174,11 @@ func (j *Journal) reread(b *batch) {
 		return
 	}
 	j.adopt(found)
+	j.mu.Lock()
+	for i := range headers {
+		j.refresh(j.chains[headers[i].Chain], &headers[i])
+	}
+	j.mu.Unlock()
 	if found[b.own] != nil {
 		j.mu.Lock()
 		j.own, j.ownSince = b.own, b.ownSince

@@ -9,7 +9,7 @@
 //
 // The key ring file is precious: without it the node's journal cannot be read. It is never
 // rewritten in place. Keys are added, the newest seals, old ones stay as long as anything they
-// sealed may lie on the disk.
+// sealed may lie on the disk. Its upstream keeps a copy that only the node opens ([Copier]).
 package seal
 
 import (
@@ -38,7 +38,7 @@ const KeySize = 32
 
 // Ring is a node's keys. It is safe for many goroutines.
 type Ring struct {
-	aeads  map[byte]cipher.AEAD
+	aeads  map[byte][]cipher.AEAD // more than one of an id when rings of one node have been merged
 	newest byte
 	names  []byte // key of the keyed hashes; from the oldest key, so that it never changes
 }
@@ -95,7 +95,7 @@ func syncDir(dir string) error {
 
 // ParseRing reads the text of a key ring. Empty lines are skipped.
 func ParseRing(text string) (*Ring, error) {
-	r := &Ring{aeads: map[byte]cipher.AEAD{}}
+	r := &Ring{aeads: map[byte][]cipher.AEAD{}}
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -125,13 +125,12 @@ func (r *Ring) add(fields []string) error {
 	if err != nil || len(key) != KeySize {
 		return fmt.Errorf("want a key of %d hexadecimal digits", 2*KeySize)
 	}
-	r.newest = byte(id)
-	if r.aeads[r.newest] != nil {
-		return fmt.Errorf("key %d is there twice", id)
-	}
-	if r.aeads[r.newest], err = newAEAD(key); err != nil {
+	aead, err := newAEAD(key)
+	if err != nil {
 		return err
 	}
+	r.newest = byte(id)
+	r.aeads[r.newest] = append(r.aeads[r.newest], aead)
 	if r.names == nil {
 		r.names, err = hkdf.Key(sha256.New, key, nil, "tillstream cache keys v1", KeySize)
 	}
@@ -153,19 +152,21 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 // Seal appends the sealed form of value, bound to place, to dst: one byte that names the key, then
 // nonce, ciphertext and tag.
 func (r *Ring) Seal(dst, place, value []byte) []byte {
-	return r.aeads[r.newest].Seal(append(dst, r.newest), nil, value, place)
+	same := r.aeads[r.newest]
+	return same[len(same)-1].Seal(append(dst, r.newest), nil, value, place)
 }
 
 // Open gives the value that was sealed in place.
 func (r *Ring) Open(place, sealed []byte) ([]byte, error) {
-	if len(sealed) == 0 || r.aeads[sealed[0]] == nil {
+	if len(sealed) == 0 {
 		return nil, ErrOpen
 	}
-	v, err := r.aeads[sealed[0]].Open(nil, nil, sealed[1:], place)
-	if err != nil {
-		return nil, ErrOpen
+	for _, aead := range r.aeads[sealed[0]] {
+		if v, err := aead.Open(nil, nil, sealed[1:], place); err == nil {
+			return v, nil
+		}
 	}
-	return v, nil
+	return nil, ErrOpen
 }
 
 // Name is the keyed hash under which the cache keeps an id: a stolen disk does not say whose records
