@@ -21,6 +21,7 @@ import (
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
 	"tillstream/central/replica"
+	"tillstream/central/scrub"
 	"tillstream/central/streams"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -33,9 +34,11 @@ type Node struct {
 	hub     *hub.Hub
 	conn    *nats.Conn // services, journal
 	beats   *nats.Conn // heartbeats alone
+	copies  *nats.Conn // reads of the node's own copy of the journal
 	js      jetstream.JetStream
 	books   *books.Books // read under the replica's lock
 	replica *replica.Replica
+	scrub   *scrub.Scrub
 	feed    *feed.Server
 	posted  *announcer
 	admin   *gateway.Admin
@@ -56,14 +59,14 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if err := n.openHub(); err != nil {
+	registry := prometheus.NewRegistry()
+	if err := n.openHub(registry); err != nil {
 		return nil, err
 	}
 	cards, err := seal.OpenCards(cfg.path(cfg.CardKey))
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
 	if err := n.openReplica(registry); err != nil {
 		return nil, err
 	}
@@ -73,14 +76,15 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	}
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books, Cards: cards, Log: n.log,
+		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books,
+		Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	net := cfg.Net()
 	n.parts = []func(context.Context) error{
-		n.replica.Run, n.posted.run,
+		n.replica.Run, n.posted.run, n.scrub.Run,
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
@@ -88,7 +92,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	return n, nil
 }
 
-func (n *Node) openHub() error {
+func (n *Node) openHub(registry prometheus.Registerer) error {
 	cfg := &n.cfg
 	stores, err := cfg.stores()
 	if err != nil {
@@ -102,7 +106,7 @@ func (n *Node) openHub() error {
 		Node: cfg.Node, ClusterName: "tillstream-" + cfg.Env.String(),
 		Brands:        []hub.Brand{{Net: cfg.Net(), Stores: stores}},
 		ClusterListen: cfg.ClusterListen, Routes: cfg.Routes, ClusterSecret: secret,
-		LeafListen: cfg.LeafListen, DataDir: filepath.Join(cfg.Data, "jetstream"), Log: n.log,
+		LeafListen: cfg.LeafListen, DataDir: filepath.Join(cfg.Data, "jetstream"), Metrics: registry, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -111,6 +115,9 @@ func (n *Node) openHub() error {
 		return err
 	}
 	if n.beats, err = n.hub.Connect(cfg.Brand, "heartbeats"); err != nil {
+		return err
+	}
+	if n.copies, err = n.hub.Connect(cfg.Brand, "scrub"); err != nil {
 		return err
 	}
 	n.js, err = jetstream.New(n.conn)
@@ -123,11 +130,16 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	n.replica, err = replica.Open(replica.Config{
 		Node: n.cfg.Node, Net: net, Machine: n.books, Dir: filepath.Join(n.cfg.Data, "replica"),
 		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
+		Fit:     n.hub.Full,
 		Metrics: registry, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
+	n.scrub = scrub.New(scrub.Config{
+		Node: n.cfg.Node, Net: net, Conn: n.copies, JS: n.js, Hub: n.hub, Metrics: registry, Log: n.log,
+		Folded: func() (uint64, record.Hash) { s := n.replica.Status(); return s.Entry, s.Hash },
+	})
 	n.posted.lane = func(ctx context.Context, id record.ChainID) (s storeID, t tillID) {
 		if err := n.replica.Read(ctx, 0, func(uint64) { s, t, _ = n.books.Till(id) }); err != nil {
 			n.log.Debug("announce", "err", err) // the node stops
@@ -136,6 +148,15 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	}
 	n.feed = feed.New(feed.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log})
 	return nil
+}
+
+func (n *Node) disk() gateway.Disk {
+	s := n.hub.Space()
+	d := gateway.Disk{Free: s.Free, Low: s.Low}
+	if s.Shut != nil {
+		d.Shut = s.Shut.Error()
+	}
+	return d
 }
 
 // wanted lists the streams of this centre.
@@ -156,6 +177,7 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	run(n.admin.Run)
+	run(n.hub.Guard)
 	run(func(ctx context.Context) error {
 		if err := n.prepare(ctx); err != nil {
 			return err
@@ -231,7 +253,7 @@ func (n *Node) close(files func(*replica.Replica) error, server func(*hub.Hub) e
 	if n.replica != nil {
 		errs = append(errs, files(n.replica))
 	}
-	for _, c := range []*nats.Conn{n.conn, n.beats} {
+	for _, c := range []*nats.Conn{n.conn, n.beats, n.copies} {
 		if c != nil {
 			c.Close()
 		}

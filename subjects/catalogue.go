@@ -158,6 +158,10 @@ func centreSubjects() []Entry {
 		Name: "heartbeat", Builder: "Net.Heartbeat", Pattern: "{brand}.centre.{node}.heartbeat",
 		From: "centre node", To: "every centre node", Travel: Publish, State: Built,
 		Payload: "term, whether it writes, and its clock", Source: "own; R69",
+	}, {
+		Name: "scrub", Builder: "Net.Scrub", Pattern: "{brand}.centre.{node}.scrub",
+		From: "centre node", To: "another centre node", Travel: Request, State: Built,
+		Payload: "nothing", Reply: "JSON: what the node has found in its copy of the journal", Source: "own; R69",
 	}}
 }
 

@@ -87,9 +87,10 @@ const (
 	ServiceIngest  = "tillstream-ingest"
 	ServiceFeed    = "tillstream-feed"
 	ServiceGateway = "tillstream-gateway"
+	ServiceScrub   = "tillstream-scrub"
 )
 
 // Services gives every service name.
 func Services() []string {
-	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway}
+	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceScrub}
 }

@@ -70,6 +70,9 @@ func (n Net) Propose(node NodeID) string { return join(n.Brand.s, "centre", node
 // Heartbeat is where a centre node says that it lives, what it has folded and whether it writes.
 func (n Net) Heartbeat(node NodeID) string { return join(n.Brand.s, "centre", node.s, "heartbeat") }
 
+// Scrub is where a centre node is asked what it has found in its copy of the journal.
+func (n Net) Scrub(node NodeID) string { return join(n.Brand.s, "centre", node.s, "scrub") }
+
 // Wildcards, for the services of the centre that answer every store.
 
 // AnyIngest matches Ingest of every store.

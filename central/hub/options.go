@@ -24,6 +24,7 @@ const (
 	maxPayload  = 1 << 20  // bytes; a journal message is at most 768 KiB
 	maxPending  = 64 << 20 // bytes waiting for one slow client before it is dropped
 	maxSubs     = 4096     // subscriptions of one connection; a store needs some twenty
+	maxStore    = 1 << 60  // bytes of streams: Guard watches the disk instead, see doc.go
 	reportEvery = 60       // dials of a route that fail between two lines in the log: about a minute
 )
 
@@ -52,6 +53,7 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 	o.ReconnectErrorReports = reportEvery
 	o.JetStream = true
 	o.JetStreamDomain = Domain
+	o.JetStreamMaxStore = maxStore
 	o.DisableJetStreamBanner = true
 	o.StoreDir = h.cfg.DataDir
 	o.SyncAlways = !h.cfg.lazySync
@@ -137,8 +139,21 @@ func (h *Hub) cluster(o *server.Options, bound ports) (err error) {
 	c.NoAdvertise = true
 	c.PingInterval, c.MaxPingsOut = routePing, pingsOut
 	c.Compression.Mode = server.CompressionOff // the journal's messages are compressed
+	c.Permissions = h.ownCopies()
 	o.Routes, err = h.cfg.routes()
 	return err
+}
+
+// ownCopies keeps questions for a journal's copy on the node where they are asked: see subjects.StreamCopy.
+func (h *Hub) ownCopies() *server.RoutePermissions {
+	var deny []string
+	for _, b := range h.cfg.Brands {
+		own := subjects.StreamCopy(b.Net.JournalStream())
+		deny = append(deny, own, own+".>")
+	}
+	return &server.RoutePermissions{
+		Import: &server.SubjectPermission{Deny: deny}, Export: &server.SubjectPermission{Deny: deny},
+	}
 }
 
 func (h *Hub) leafs(o *server.Options, bound ports) (err error) {

@@ -155,7 +155,7 @@ func (r *Replica) fold(ctx context.Context) error {
 // propose writes p, and what else waits, if this node is the writer.
 func (r *Replica) propose(ctx context.Context, p *waiting) {
 	// The clock is looked at for each entry: one that has leapt would take the journal's time with it.
-	if !r.writing || r.clockIsOff() || r.stuck() {
+	if !r.writing || r.clockIsOff() || r.stuck() || r.unfit() {
 		p.refuse(ErrNotWriter)
 		return
 	}

@@ -49,6 +49,9 @@ type Config struct {
 	// Applied is called after each entry this node wrote, in order, from the fold; it must not block
 	// for long. Nil: nothing.
 	Applied func(e *fold.Entry, fx *fold.Effects)
+	// Fit gives why this node must not write now; it must not block. Nil: it always may.
+	Fit func() error
+
 	Now     func() time.Time      // nil: time.Now
 	Metrics prometheus.Registerer // nil: none
 	Log     *slog.Logger
@@ -89,8 +92,7 @@ type Replica struct {
 
 	// Owned by the fold's goroutine.
 	writing bool
-	spilt   *waiting         // did not fit into the last entry
-	stream  jetstream.Stream // the journal's handle
+	spilt   *waiting // did not fit into the last entry
 
 	lastWait time.Duration // for the stream leader, the next time
 }

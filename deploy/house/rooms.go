@@ -49,8 +49,9 @@ func rooms() []room {
 		{path: "central/replica", may: []string{"central/fold", ground}},
 		{path: "central/books", may: []string{"central/fold", ground}},
 		{path: "central/ingest", may: []string{"central/replica", "central/books", ground}},
+		{path: "central/scrub", may: []string{"central/hub", "central/fold", ground}},
 		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
-		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams", ground}},
+		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams", "central/scrub", ground}},
 
 		{path: "deploy/bench", may: []string{"*"}},
 		{path: "deploy/daemon", may: []string{"*"}},

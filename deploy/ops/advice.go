@@ -31,6 +31,10 @@ func (c *Command) adviceOn(p *Problem) string {
 		return "What " + c.TokenFile + " holds is not the node's token: it has to be what the file of the node's setting admin_token_file holds."
 	case p.Type == "/problems/not-found":
 		return "Nothing has been posted for it in this brand. Check the number; a receipt that is still on its way is counted when its store is connected."
+	case p.Type == "/problems/unsafe":
+		return "Nothing was changed. Repair one node at a time, with the other two up, level and clean."
+	case p.Type == "/problems/busy":
+		return "Somebody has asked for it before: wait for that to end (GET /v1/scrub tells how far it has come)."
 	case p.Type == "/problems/behind":
 		return "Ask again in a moment, or name more nodes with --centre."
 	}

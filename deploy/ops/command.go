@@ -22,6 +22,7 @@ type Command struct {
 
 	Status  statusCommand  `cmd:"" help:"What every node has folded, and who writes the journal."`
 	Streams streamsCommand `cmd:"" help:"The streams: what differs from what should be, and its mending."`
+	Scrub   scrubCommand   `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
 	Books   booksCommand   `cmd:"" help:"The books: their verification, one account."`
 }
 
