@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ func Open(cfg Config) (*Hub, error) {
 			return nil, fmt.Errorf("open hub %s: make own user: %w", cfg.Node, err)
 		}
 		h.own[b.Net.Brand] = u
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
 	}
 	h.meters = newMeters(cfg.Metrics)
 	if err := h.openIfRoom(); err != nil {

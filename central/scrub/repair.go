@@ -13,6 +13,9 @@ import (
 	"tillstream/subjects/service"
 )
 
+// errAlone means that there are no two other copies.
+var errAlone = errors.New("the journal does not lie on three nodes: nobody could fill this copy again")
+
 // ErrUnsafe means that dropping this node's copy now could cost what only it holds.
 var ErrUnsafe = errors.New("not safe now")
 
@@ -138,6 +141,9 @@ func (s *Scrub) others(ctx context.Context) ([]string, error) {
 		if err == nil {
 			return names, nil
 		}
+		if errors.Is(err, errAlone) {
+			return nil, fmt.Errorf("%w: %w", ErrUnsafe, err)
+		}
 		select {
 		case <-time.After(10 * catchUpLook):
 		case <-ctx.Done():
@@ -155,7 +161,7 @@ func (s *Scrub) members(ctx context.Context) (names []string, err error) {
 	}
 	c := stream.CachedInfo().Cluster
 	if c == nil || len(c.Replicas)+1 != nodes {
-		return nil, errors.New("the journal does not lie on three nodes: nobody could fill this copy again")
+		return nil, errAlone
 	}
 	own := s.cfg.Node.String()
 	for _, p := range append([]*jetstream.PeerInfo{{Name: c.Leader, Current: true}}, c.Replicas...) {

@@ -28,6 +28,7 @@ type Config struct {
 	Hub  *hub.Hub
 
 	Folded  func() (number uint64, hash record.Hash) // the last entry that this node has folded
+	Wait    time.Duration                            // after the start, before the first pass; zero: a minute
 	Metrics prometheus.Registerer                    // nil: none
 	Log     *slog.Logger
 }
@@ -70,19 +71,21 @@ func New(cfg Config) *Scrub {
 	if cfg.Metrics != nil {
 		cfg.Metrics.MustRegister(m.ended, m.damages, m.read)
 	}
+	if cfg.Wait == 0 {
+		cfg.Wait = time.Minute // a node that starts has better to do
+	}
 	return &Scrub{cfg: cfg, meters: m}
 }
 
 // Times of the pass that is always under way.
 const (
-	firstAfter = time.Minute         // of the start: a node that starts has better to do
-	passEvery  = 24 * time.Hour      // from beginning to beginning
-	passTakes  = passEvery * 9 / 10  // at the rate that the copy's size makes
-	leastRate  = 1 << 20             // bytes a second
-	tryAgain   = 5 * time.Minute     // after a pass that could not be ended
-	leadLook   = time.Second         // while the copy is damaged: does this node lead the stream?
-	answerFor  = 10 * time.Minute    // a verdict is good for a repair so long
-	clean      = "the copy is clean" // in the log
+	passEvery = 24 * time.Hour      // from beginning to beginning
+	passTakes = passEvery * 9 / 10  // at the rate that the copy's size makes
+	leastRate = 1 << 20             // bytes a second
+	tryAgain  = 5 * time.Minute     // after a pass that could not be ended
+	leadLook  = time.Second         // while the copy is damaged: does this node lead the stream?
+	answerFor = 10 * time.Minute    // a verdict is good for a repair so long
+	clean     = "the copy is clean" // in the log
 )
 
 // Run reads the copy through, slowly, again and again, until ctx ends.
@@ -97,7 +100,7 @@ func (s *Scrub) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
-	for pause := firstAfter; ; {
+	for pause := s.cfg.Wait; ; {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
