@@ -22,6 +22,7 @@ import (
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
 	"tillstream/central/replica"
+	"tillstream/central/scrub"
 	"tillstream/central/streams"
 	"tillstream/kv"
 	"tillstream/kv/record"
@@ -35,9 +36,11 @@ type Node struct {
 	hub     *hub.Hub
 	conn    *nats.Conn // services, journal
 	beats   *nats.Conn // heartbeats alone
+	copies  *nats.Conn // reads of the node's own copy of the journal
 	js      jetstream.JetStream
 	books   *books.Books // read under the replica's lock
 	replica *replica.Replica
+	scrub   *scrub.Scrub
 	feed    *feed.Server
 	posted  *announcer
 	admin   *gateway.Admin
@@ -61,14 +64,14 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if err := n.openHub(); err != nil {
+	registry := prometheus.NewRegistry()
+	if err := n.openHub(registry); err != nil {
 		return nil, err
 	}
 	cards, err := seal.OpenCards(cfg.path(cfg.CardKey))
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
 	if err := n.openReplica(registry); err != nil {
 		return nil, err
 	}
@@ -82,13 +85,13 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		JS: n.js, Net: cfg.Net(), Streams: n.wanted(), Replica: n.replica, Books: n.books, Archive: n.archive,
-		Cards: cards, Log: n.log,
+		Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	net := cfg.Net()
-	n.fold = append(n.fold, n.replica.Run, n.posted.run)
+	n.fold = append(n.fold, n.replica.Run, n.posted.run, n.scrub.Run)
 	n.serve = []func(context.Context) error{
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
@@ -98,7 +101,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	return n, nil
 }
 
-func (n *Node) openHub() error {
+func (n *Node) openHub(registry prometheus.Registerer) error {
 	cfg := &n.cfg
 	stores, err := cfg.stores()
 	if err != nil {
@@ -112,7 +115,7 @@ func (n *Node) openHub() error {
 		Node: cfg.Node, ClusterName: "tillstream-" + cfg.Env.String(),
 		Brands:        []hub.Brand{{Net: cfg.Net(), Stores: stores}},
 		ClusterListen: cfg.ClusterListen, Routes: cfg.Routes, ClusterSecret: secret,
-		LeafListen: cfg.LeafListen, DataDir: filepath.Join(cfg.Data, "jetstream"), Log: n.log,
+		LeafListen: cfg.LeafListen, DataDir: filepath.Join(cfg.Data, "jetstream"), Metrics: registry, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -121,6 +124,9 @@ func (n *Node) openHub() error {
 		return err
 	}
 	if n.beats, err = n.hub.Connect(cfg.Brand, "heartbeats"); err != nil {
+		return err
+	}
+	if n.copies, err = n.hub.Connect(cfg.Brand, "scrub"); err != nil {
 		return err
 	}
 	n.js, err = jetstream.New(n.conn)
@@ -133,12 +139,18 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	n.replica, err = replica.Open(replica.Config{
 		Node: n.cfg.Node, Net: net, Machine: n.books, Nodes: len(n.cfg.Routes), Dir: filepath.Join(n.cfg.Data, "replica"),
 		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
+		Fit:     n.hub.Full,
 		Metrics: registry, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
 	n.posted.heard = func() bool { return n.hub.Heard(n.cfg.Brand, net.ReceiptsPosted()) }
+	n.scrub = scrub.New(scrub.Config{
+		Node: n.cfg.Node, Net: net, Conn: n.copies, JS: n.js, Hub: n.hub, Metrics: registry, Log: n.log,
+		Files:  n.replica.Check,
+		Folded: func() (uint64, record.Hash) { s := n.replica.Status(); return s.Entry, s.Hash },
+	})
 	n.posted.lane = func(ctx context.Context, id record.ChainID) (s storeID, t tillID) {
 		if err := n.replica.Read(ctx, 0, func(uint64) { s, t, _ = n.books.Till(id) }); err != nil {
 			n.log.Debug("announce", "err", err) // the node stops
@@ -147,6 +159,15 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	}
 	n.feed = feed.New(feed.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log})
 	return nil
+}
+
+func (n *Node) disk() gateway.Disk {
+	s := n.hub.Space()
+	d := gateway.Disk{Free: s.Free, Low: s.Low}
+	if s.Shut != nil {
+		d.Shut = s.Shut.Error()
+	}
+	return d
 }
 
 // wanted lists the streams of this centre.
@@ -175,6 +196,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return replica.Herald(heralding, n.beats, n.cfg.Net(), n.cfg.Node)
 		})
 	}
+	run(n.hub.Guard)
 	run(func(ctx context.Context) error {
 		if err := n.prepare(ctx); err != nil {
 			return err
@@ -260,7 +282,7 @@ func (n *Node) close(files func(*replica.Replica) error, server func(*hub.Hub) e
 	if n.replica != nil {
 		errs = append(errs, files(n.replica))
 	}
-	for _, c := range []*nats.Conn{n.conn, n.beats} {
+	for _, c := range []*nats.Conn{n.conn, n.beats, n.copies} {
 		if c != nil {
 			c.Close()
 		}

@@ -167,6 +167,10 @@ func centreSubjects() []Entry {
 		From: "centre node without files", To: "another centre node", Travel: Request, State: Built,
 		Payload: "what there is, or which piece of it", Reply: "the snapshot's head, or up to 512 KiB of it or of history",
 		Source: "own; R69",
+	}, {
+		Name: "scrub", Builder: "Net.Scrub", Pattern: "{brand}.centre.{node}.scrub",
+		From: "centre node", To: "another centre node", Travel: Request, State: Built,
+		Payload: "nothing", Reply: "JSON: what the node has found in its copy of the journal", Source: "own; R69",
 	}}
 }
 

@@ -76,6 +76,9 @@ func (n Net) Heartbeat(node NodeID) string { return join(n.Brand.s, "centre", no
 // Files is where a centre node that has none asks another for its snapshot and history.
 func (n Net) Files(node NodeID) string { return join(n.Brand.s, "centre", node.s, "files") }
 
+// Scrub is where a centre node is asked what it has found in its copy of the journal.
+func (n Net) Scrub(node NodeID) string { return join(n.Brand.s, "centre", node.s, "scrub") }
+
 // Wildcards, for the services of the centre that answer every store.
 
 // AnyIngest matches Ingest of every store.
@@ -114,6 +117,23 @@ func (n Net) StoreOf(subject string) (StoreID, bool) {
 	}
 	s, err := ParseStoreID(parts[2])
 	return s, err == nil
+}
+
+// Doors are the subjects that pass between the centre's account of a brand and its stores' account; nothing
+// else does. Which of them a store may use is in its permissions.
+type Doors struct {
+	Up    []string // questions of stores
+	Down  []string // questions to stores
+	Pokes []string // to stores; nobody answers
+}
+
+// DoorsOf gives a brand's doors.
+func DoorsOf(n Net) Doors {
+	return Doors{
+		Up:    []string{n.AnyIngest(), n.AnyFeedPull(), join(n.Brand.s, "pos", "*", ">"), n.AnyKeyRing()},
+		Down:  []string{join(n.Brand.s, "store", "*", ">")},
+		Pokes: []string{join(n.Brand.s, "feed", "*", "changed")},
+	}
 }
 
 // StorePermissions are the allow-lists of one store's user on the hub: what its leaf may send

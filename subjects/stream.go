@@ -5,3 +5,10 @@ func (n Net) JournalStream() string { return "journal_" + n.Brand.s }
 
 // KeyRingBucket is the name of the brand's bucket of key ring copies.
 func (n Net) KeyRingBucket() string { return "keyrings_" + n.Brand.s }
+
+// StreamCopy is where a node of the centre reads its own copy of a stream, message by message, damage and
+// all: nats-server's direct get, which for a journal the hub lets no other node answer.
+func StreamCopy(stream string) string { return "$JS.API.DIRECT.GET." + stream }
+
+// StreamMessage is where a stream's leader is asked for a message.
+func StreamMessage(stream string) string { return "$JS.API.STREAM.MSG.GET." + stream }

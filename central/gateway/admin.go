@@ -17,6 +17,7 @@ import (
 	"tillstream/central/archive"
 	"tillstream/central/books"
 	"tillstream/central/replica"
+	"tillstream/central/scrub"
 	"tillstream/central/streams"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -34,7 +35,9 @@ type AdminConfig struct {
 	Streams []jetstream.StreamConfig // what should be
 	Replica *replica.Replica
 	Books   *books.Books // read under the replica's lock
-	Cards   *seal.Cards  // turns a card number into its account
+	Scrub   *scrub.Scrub
+	Disk    func() Disk
+	Cards   *seal.Cards // turns a card number into its account
 	Log     *slog.Logger
 }
 
@@ -64,6 +67,10 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.cfg.Metrics)
 	mux.HandleFunc("GET /v1/status", answer(a.status))
+	mux.HandleFunc("GET /v1/health", answer(a.health))
+	mux.HandleFunc("GET /v1/scrub", answer(a.scrubState))
+	mux.HandleFunc("POST /v1/scrub", answer(a.scrub))
+	mux.HandleFunc("POST /v1/scrub/repair", answer(a.repair))
 	mux.HandleFunc("POST /v1/books/account", answer(a.account))
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
 	mux.HandleFunc("GET /v1/journal", a.journal)
@@ -131,6 +138,14 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusConflict, "no-archive", err.Error())
 	case errors.Is(err, streams.ErrFixed):
 		problem(w, http.StatusConflict, "fixed", err.Error())
+	case errors.Is(err, scrub.ErrUnsafe):
+		problem(w, http.StatusConflict, "unsafe", err.Error())
+	case errors.Is(err, scrub.ErrBusy):
+		problem(w, http.StatusConflict, "busy", err.Error())
+	case errors.Is(err, errUnhealthy):
+		problem(w, http.StatusServiceUnavailable, "unhealthy", err.Error())
+	case errors.Is(err, scrub.ErrNotReady):
+		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
 	case errors.Is(err, errUnknown):
 		problem(w, http.StatusNotFound, "not-found", err.Error())
 	case errors.Is(err, replica.ErrBehind):
@@ -162,7 +177,9 @@ type Status struct {
 	Accounts   int          `json:"accounts"`
 	Totals     books.Totals `json:"totals"`
 
-	Archive *archive.Status `json:"archive,omitempty"` // absent: this node has none
+	Archive  *archive.Status `json:"archive,omitempty"`  // absent: this node has none
+	Scrubbed *Scrubbed       `json:"scrubbed,omitempty"` // nil: not since the node started
+	Disk     Disk            `json:"disk"`
 }
 
 func (a *Admin) status(r *http.Request) (Status, error) {
@@ -170,6 +187,7 @@ func (a *Admin) status(r *http.Request) (Status, error) {
 	out := Status{
 		Node: s.Node.String(), Writer: s.Writer, Generation: s.Generation.String(), Entry: s.Entry, Term: s.Term,
 		At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
+		Scrubbed: a.scrubbed(), Disk: a.cfg.Disk(),
 	}
 	if a.cfg.Archive != nil {
 		at := a.cfg.Archive.Status()

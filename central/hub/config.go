@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nkeys"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/subjects"
 )
@@ -41,6 +42,9 @@ type Config struct {
 
 	// DataDir is where JetStream keeps its files. Required.
 	DataDir string
+
+	// Metrics takes the disk's. Nil: none.
+	Metrics prometheus.Registerer
 
 	// Log takes the server's log: what it notes at Debug, warnings and errors at Warn. Nil: none.
 	Log *slog.Logger

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"crypto/rand"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Crash ends the server as nearly as one in this process can to how a killed process ends: the other
@@ -11,20 +13,25 @@ import (
 func (h *Hub) Crash() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.closed = true
+	srv := h.server.Load()
+	if srv == nil {
+		return
+	}
 	if h.cfg.ClusterListen != "" {
-		if err := h.isolate(); err != nil {
+		if err := h.isolate(srv); err != nil {
 			h.log.Warn("crash is an orderly stop", "err", err)
 		}
 	}
-	h.server.Shutdown()
+	srv.Shutdown()
 }
 
-func (h *Hub) isolate() error {
+func (h *Hub) isolate(srv *server.Server) error {
 	o, err := h.options(h.bound, h.brands)
 	if err != nil {
 		return err
 	}
 	o.Routes = nil
 	o.Cluster.Password = rand.Text()
-	return h.server.ReloadOptions(o)
+	return srv.ReloadOptions(o)
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,19 +28,30 @@ const (
 	readyLook  = 10 * time.Millisecond // between two looks of Ready
 )
 
-// ErrBrand means that a brand is not served here.
-var ErrBrand = errors.New("brand is not served here")
+// Sentinels of this package.
+var (
+	// ErrBrand means that a brand is not served here.
+	ErrBrand = errors.New("brand is not served here")
+	// ErrShut means that the server is closed for now, see [Hub.Guard]. It opens again by itself.
+	ErrShut = errors.New("this node's server is closed for now")
+)
 
 // Hub is the running server of a node of the centre. It is safe for many goroutines.
 type Hub struct {
 	cfg    Config
-	own    map[subjects.BrandID]ownUser // never changed after Open
-	bound  ports
-	server *server.Server
+	own    map[subjects.BrandID]ownUser  // never changed after Open
+	server atomic.Pointer[server.Server] // nil while it is shut
 	log    *slog.Logger
+	meters *meters
+	space  atomic.Pointer[Space] // what Guard saw last
+	blind  atomic.Bool           // Guard has said that it sees nothing
+	full   atomic.Bool           // the server has written of a full disk in its log
 
-	mu     sync.Mutex // held through a reload
+	mu     sync.Mutex // held through a reload, and while the server is shut or opened
 	brands []Brand    // guarded by mu; what the server was told last
+	bound  ports      // guarded by mu
+	closed bool       // guarded by mu: for good
+	shut   shutting   // guarded by mu
 }
 
 // ownUser is this node's user in one brand's account, drawn at each start.
@@ -64,16 +77,12 @@ func Open(cfg Config) (*Hub, error) {
 		}
 		h.own[b.Net.Brand] = u
 	}
-	o, err := h.options(ports{}, h.brands)
-	if err != nil {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
 	}
-	if h.server, err = start(o, h.log); err != nil {
+	h.meters = newMeters(cfg.Metrics)
+	if err := h.openIfRoom(); err != nil {
 		return nil, fmt.Errorf("open hub %s: %w", cfg.Node, err)
-	}
-	h.bound.client, h.bound.leaf = o.Port, o.LeafNode.Port // the server has written back what it bound
-	if a := h.server.ClusterAddr(); a != nil {
-		h.bound.cluster = a.Port
 	}
 	return h, nil
 }
@@ -87,12 +96,31 @@ func newUser() (ownUser, error) {
 	return ownUser{kp, pub}, err
 }
 
-func start(o *server.Options, log *slog.Logger) (*server.Server, error) {
+// open starts a server and remembers what it bound. Callers hold mu, or are Open.
+func (h *Hub) open() error {
+	h.full.Store(false)
+	h.bound.client = 0 // nobody knows it, and somebody may have taken it meanwhile
+	o, err := h.options(h.bound, h.brands)
+	if err != nil {
+		return err
+	}
+	s, err := start(o, &serverLog{log: h.log, full: &h.full})
+	if err != nil {
+		return err
+	}
+	h.bound.client, h.bound.leaf = o.Port, o.LeafNode.Port // the server has written back what it bound
+	if a := s.ClusterAddr(); a != nil {
+		h.bound.cluster = a.Port
+	}
+	h.server.Store(s)
+	return nil
+}
+
+func start(o *server.Options, sl *serverLog) (*server.Server, error) {
 	s, err := server.NewServer(o)
 	if err != nil {
 		return nil, err
 	}
-	sl := &serverLog{log: log}
 	s.SetLoggerV2(sl, false, false, false)
 	s.Start()
 	ready := sl.failed() == nil && s.ReadyForConnections(startWithin)
@@ -108,8 +136,8 @@ func start(o *server.Options, log *slog.Logger) (*server.Server, error) {
 }
 
 // Connect opens a connection in process as this node's user in the brand's account, where it may do
-// everything. The connection is made again for ever; the caller closes it, before this Hub. Later
-// options win.
+// everything. The connection is made again for ever, also to the server that follows one that was shut;
+// the caller closes it, before this Hub. Later options win.
 func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) (*nats.Conn, error) {
 	u, ok := h.own[brand]
 	if !ok {
@@ -117,7 +145,8 @@ func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) 
 	}
 	all := append([]nats.Option{
 		nats.Name(name),
-		nats.InProcessServer(h.server),
+		nats.InProcessServer(h),
+		nats.RetryOnFailedConnect(true), // the server may be shut just now
 		nats.Nkey(u.public, u.pair.Sign),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(clientWait),
@@ -132,8 +161,21 @@ func (h *Hub) Connect(brand subjects.BrandID, name string, opts ...nats.Option) 
 // Heard reports whether anybody in the cluster, or at a leaf of it, subscribes to a subject of the brand: as
 // the server itself does, before it lets a message go.
 func (h *Hub) Heard(brand subjects.BrandID, subject string) bool {
-	a, err := h.server.LookupAccount(brand.String())
+	srv := h.server.Load()
+	if srv == nil {
+		return false
+	}
+	a, err := srv.LookupAccount(brand.String())
 	return err == nil && a.SubscriptionInterest(subject)
+}
+
+// InProcessConn is for nats.InProcessServer: a connection to the server that runs now.
+func (h *Hub) InProcessConn() (net.Conn, error) {
+	s := h.server.Load()
+	if s == nil {
+		return nil, ErrShut
+	}
+	return s.InProcessConn()
 }
 
 // Ready waits until the cluster has a leader and this node has all that it decided. Making a stream may
@@ -156,7 +198,11 @@ func (h *Hub) Ready(ctx context.Context) error {
 }
 
 func (h *Hub) health() error {
-	s := h.server.Healthz(&server.HealthzOptions{JSMetaOnly: true})
+	srv := h.server.Load()
+	if srv == nil {
+		return ErrShut
+	}
+	s := srv.Healthz(&server.HealthzOptions{JSMetaOnly: true})
 	if s.Status != "ok" {
 		return errors.New(s.Error)
 	}
@@ -164,10 +210,16 @@ func (h *Hub) health() error {
 }
 
 // LeafAddr is where stores join, as host:port, or "" when none may.
-func (h *Hub) LeafAddr() string { return h.addr(h.cfg.LeafListen, h.bound.leaf) }
+func (h *Hub) LeafAddr() string { return h.addr(h.cfg.LeafListen, h.ports().leaf) }
 
 // ClusterAddr is where the other nodes dial this one, as host:port, or "" when it is alone.
-func (h *Hub) ClusterAddr() string { return h.addr(h.cfg.ClusterListen, h.bound.cluster) }
+func (h *Hub) ClusterAddr() string { return h.addr(h.cfg.ClusterListen, h.ports().cluster) }
+
+func (h *Hub) ports() ports {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bound
+}
 
 func (h *Hub) addr(listen string, port int) string {
 	if listen == "" {
@@ -180,7 +232,17 @@ func (h *Hub) addr(listen string, port int) string {
 // Close hands over what this node leads, ends the server and waits for it. Close the connections of
 // Connect first.
 func (h *Hub) Close() error {
-	h.server.Shutdown()
-	h.server.WaitForShutdown()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	h.end()
 	return nil
+}
+
+// end stops the server, if one runs, and waits. Callers hold mu.
+func (h *Hub) end() {
+	if s := h.server.Swap(nil); s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
 }

@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -24,6 +23,7 @@ const (
 	maxPayload  = 1 << 20  // bytes; a journal message is at most 768 KiB
 	maxPending  = 64 << 20 // bytes waiting for one slow client before it is dropped
 	maxSubs     = 4096     // subscriptions of one connection; a store needs some twenty
+	maxStore    = 1 << 60  // bytes of streams: Guard watches the disk instead, see doc.go
 	reportEvery = 60       // dials of a route that fail between two lines in the log: about a minute
 )
 
@@ -52,6 +52,7 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 	o.ReconnectErrorReports = reportEvery
 	o.JetStream = true
 	o.JetStreamDomain = Domain
+	o.JetStreamMaxStore = maxStore
 	o.DisableJetStreamBanner = true
 	o.StoreDir = h.cfg.DataDir
 	o.SyncAlways = !h.cfg.lazySync
@@ -60,22 +61,6 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 		return nil, err
 	}
 	return o, h.leafs(o, bound)
-}
-
-// accounts gives options with one account per brand. Only the server's configuration language can say
-// that an account has JetStream, so that is what it is told in; a brand's name needs no escaping there.
-func accounts(brands []Brand) (*server.Options, error) {
-	var b strings.Builder
-	b.WriteString("accounts {\n")
-	for _, brand := range brands {
-		fmt.Fprintf(&b, "%q { jetstream: enabled }\n", brand.Net.Brand.String())
-	}
-	b.WriteString("}\n")
-	o := new(server.Options)
-	if err := o.ProcessConfigString(b.String()); err != nil {
-		return nil, fmt.Errorf("make accounts: %w", err)
-	}
-	return o, nil
 }
 
 // users adds this node's own user of each brand, and the stores.
@@ -94,7 +79,7 @@ func (h *Hub) users(o *server.Options, brands []Brand) {
 		for _, u := range b.Stores {
 			o.Nkeys = append(o.Nkeys, &server.NkeyUser{
 				Nkey:                   u.Nkey,
-				Account:                account,
+				Account:                byName[storesOf(b)],
 				AllowedConnectionTypes: only(jwt.ConnectionTypeLeafnode),
 				Permissions:            permissions(b.Net, u.Store),
 			})
@@ -137,8 +122,21 @@ func (h *Hub) cluster(o *server.Options, bound ports) (err error) {
 	c.NoAdvertise = true
 	c.PingInterval, c.MaxPingsOut = routePing, pingsOut
 	c.Compression.Mode = server.CompressionOff // the journal's messages are compressed
+	c.Permissions = h.ownCopies()
 	o.Routes, err = h.cfg.routes()
 	return err
+}
+
+// ownCopies keeps questions for a journal's copy on the node where they are asked: see subjects.StreamCopy.
+func (h *Hub) ownCopies() *server.RoutePermissions {
+	var deny []string
+	for _, b := range h.cfg.Brands {
+		own := subjects.StreamCopy(b.Net.JournalStream())
+		deny = append(deny, own, own+".>")
+	}
+	return &server.RoutePermissions{
+		Import: &server.SubjectPermission{Deny: deny}, Export: &server.SubjectPermission{Deny: deny},
+	}
 }
 
 func (h *Hub) leafs(o *server.Options, bound ports) (err error) {

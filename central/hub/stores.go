@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"tillstream/subjects"
 )
 
@@ -23,20 +25,25 @@ func (h *Hub) SetStores(brand subjects.BrandID, stores []StoreUser) error {
 	if err := checkBrands(brands); err != nil {
 		return fmt.Errorf("set stores of brand %s: %w", brand, err)
 	}
+	srv := h.server.Load()
+	if srv == nil { // the next one is told
+		h.brands = brands
+		return nil
+	}
 	o, err := h.options(h.bound, brands)
 	if err != nil {
 		return fmt.Errorf("set stores of brand %s: %w", brand, err)
 	}
-	if err := h.server.ReloadOptions(o); err != nil {
+	if err := srv.ReloadOptions(o); err != nil {
 		return fmt.Errorf("set stores of brand %s: %w", brand, err)
 	}
 	h.brands = brands
-	return h.disconnect(before, stores)
+	return h.disconnect(srv, before, stores)
 }
 
 // disconnect ends the links of users that are no longer as they were. The server itself does that for
 // clients when it reloads, but not for leafs: a removed store would go on until its line breaks.
-func (h *Hub) disconnect(before, after []StoreUser) error {
+func (h *Hub) disconnect(srv *server.Server, before, after []StoreUser) error {
 	gone := map[string]subjects.StoreID{}
 	for _, u := range before {
 		if !slices.Contains(after, u) {
@@ -46,18 +53,18 @@ func (h *Hub) disconnect(before, after []StoreUser) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	z, err := h.server.Leafz(nil)
+	z, err := srv.Leafz(nil)
 	if err != nil {
 		return fmt.Errorf("list leafs: %w", err)
 	}
 	for _, l := range z.Leafs {
-		c := h.server.GetLeafNode(l.ID)
+		c := srv.GetLeafNode(l.ID)
 		if c == nil {
 			continue // has left meanwhile
 		}
 		if store, ok := gone[c.GetOpts().Nkey]; ok {
 			h.log.Info("store is no longer allowed, disconnecting it", "store", store)
-			_ = h.server.DisconnectClientByID(l.ID) // an error means it has left meanwhile
+			_ = srv.DisconnectClientByID(l.ID) // an error means it has left meanwhile
 		}
 	}
 	return nil

@@ -50,6 +50,9 @@ type Config struct {
 	// Applied is called after each entry this node wrote, in order, from the fold; it must not block
 	// for long. Nil: nothing.
 	Applied func(e *fold.Entry, fx *fold.Effects)
+	// Fit gives why this node must not write now; it must not block. Nil: it always may.
+	Fit func() error
+
 	Now     func() time.Time      // nil: time.Now
 	Metrics prometheus.Registerer // nil: none
 	Log     *slog.Logger

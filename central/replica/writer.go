@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 
 	"tillstream/central/fold"
 	"tillstream/kv/record"
+	"tillstream/subjects"
 )
 
 // Times of the journal's writer.
@@ -31,7 +33,7 @@ var errLost = errors.New("another node wrote the journal")
 // turn is called every beat: it tries to become the writer when the writer has been silent.
 func (r *Replica) turn(ctx context.Context) {
 	now := time.Now() // how long it was silent; r.now is for what is written
-	if r.clockIsOff() || r.stuck() {
+	if r.clockIsOff() || r.stuck() || r.unfit() {
 		return
 	}
 	writer, term, alive := r.peers.writer(now)
@@ -63,6 +65,19 @@ func (r *Replica) clockIsOff() bool {
 	if r.writing {
 		r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
 	}
+	return true
+}
+
+// unfit reports whether this node is about to lose its server, and then stands down.
+func (r *Replica) unfit() bool {
+	if r.cfg.Fit == nil {
+		return false
+	}
+	err := r.cfg.Fit()
+	if err == nil {
+		return false
+	}
+	r.standDown(err)
 	return true
 }
 
@@ -258,29 +273,33 @@ func (r *Replica) patiently(ctx context.Context, ask func(context.Context) error
 	return err
 }
 
+// readLast asks with the question itself and not through the client's handle of the stream: that one would
+// be answered by the copy at hand, since the stream lets copies be read, and not by the leader's.
 func (r *Replica) readLast(ctx context.Context) (tip, error) {
-	s, err := r.journal(ctx)
+	question, err := json.Marshal(map[string]string{"last_by_subj": r.cfg.Net.Journal()})
 	if err != nil {
 		return tip{}, err
 	}
-	m, err := s.GetLastMsgForSubject(ctx, r.cfg.Net.Journal())
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return tip{}, nil
-	}
+	m, err := r.cfg.Conn.RequestWithContext(ctx, subjects.StreamMessage(r.cfg.Net.JournalStream()), question)
 	if err != nil {
 		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
 	}
-	return tip{hash: sha256.Sum256(m.Data), stream: m.Sequence}, nil
-}
-
-// journal gives the stream's handle, asked for once.
-func (r *Replica) journal(ctx context.Context) (jetstream.Stream, error) {
-	if r.stream == nil {
-		s, err := r.js.Stream(ctx, r.cfg.Net.JournalStream())
-		if err != nil {
-			return nil, fmt.Errorf("open journal stream: %w", err)
-		}
-		r.stream = s
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
 	}
-	return r.stream, nil
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
+	}
+	switch e := answer.Error; {
+	case e == nil:
+		return tip{hash: sha256.Sum256(answer.Message.Data), stream: answer.Message.Sequence}, nil
+	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return tip{}, nil
+	default:
+		return tip{}, fmt.Errorf("read the journal's last message: %w", e)
+	}
 }

@@ -26,6 +26,7 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		Discard:     jetstream.DiscardNew,
 		DenyDelete:  true,
 		DenyPurge:   true,
+		AllowDirect: true, // a node reads its own copy: package scrub. Nothing else may, see subjects.StreamCopy
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
 
@@ -151,8 +152,8 @@ func apply(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCon
 	return err
 }
 
-// diff compares the fields that Want sets, and those whose default the journal relies on: a direct read
-// may be answered by a replica that is behind, and a limit per subject or a rollup drops messages.
+// diff compares the fields that Want sets, and those whose default the journal relies on: a limit per
+// subject or a rollup drops messages.
 func diff(have, want jetstream.StreamConfig) []Change {
 	var out []Change
 	field := func(a Action, name string, h, w any) {

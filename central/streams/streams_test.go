@@ -97,7 +97,7 @@ func TestAFreshServerGetsItsStreams(t *testing.T) {
 	// What the journal is worth depends on these.
 	cfg := s.CachedInfo().Config
 	if cfg.Storage != jetstream.FileStorage || cfg.Retention != jetstream.LimitsPolicy || cfg.MaxAge != 0 ||
-		cfg.MaxMsgs != -1 || cfg.MaxBytes != -1 || cfg.AllowDirect || !cfg.DenyDelete || !cfg.DenyPurge {
+		cfg.MaxMsgs != -1 || cfg.MaxBytes != -1 || !cfg.AllowDirect || !cfg.DenyDelete || !cfg.DenyPurge {
 		t.Fatalf("the journal is %+v", cfg)
 	}
 	if err := s.Purge(t.Context()); err == nil {
@@ -130,7 +130,7 @@ func TestWhatDriftedIsPutRight(t *testing.T) {
 		"max_age":              func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour },
 		"max_msgs_per_subject": func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 10 },
 		"max_msg_size":         func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1000 },
-		"allow_direct":         func(c *jetstream.StreamConfig) { c.AllowDirect = true },
+		"allow_direct":         func(c *jetstream.StreamConfig) { c.AllowDirect = false },
 		"allow_rollup":         func(c *jetstream.StreamConfig) { c.AllowRollup, c.DenyPurge = true, false },
 		"retention":            func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy },
 		"deny_delete":          func(c *jetstream.StreamConfig) { c.DenyDelete = false },

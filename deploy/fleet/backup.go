@@ -63,9 +63,6 @@ func (c *Centre) Restore(dir string) error {
 	return nil
 }
 
-// Config is the node's configuration.
-func (c *Centre) Config() central.Config { return c.cfg }
-
 // Refuses restores a node that is down from a backup, and wants it to end by itself with an error that
 // says so.
 func (c *Centre) Refuses(ctx context.Context, dir, says string) error {

@@ -82,12 +82,18 @@ func (c *Centre) Crash() error {
 	return c.run.end().Abandon()
 }
 
+// Stop stops the node in order.
+func (c *Centre) Stop() error { return c.close() }
+
 func (c *Centre) close() error {
 	if n := c.run.end(); n != nil {
 		return n.Close()
 	}
 	return nil
 }
+
+// Config is what the node was started with.
+func (c *Centre) Config() central.Config { return c.cfg }
 
 // Node is the running node, nil while it is down.
 func (c *Centre) Node() *central.Node { return c.run.node() }

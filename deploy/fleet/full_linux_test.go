@@ -2,136 +2,182 @@ package fleet_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"tillstream/central/gateway"
 	"tillstream/deploy/fleet"
 )
 
-// onSmallDisk puts a node that is down, and its files, on a disk of its own of so many MiB.
-func onSmallDisk(t *testing.T, e *fleet.Edge, mib int) {
+var alone = flag.Bool("again", false, "for tests only: this process was started by a test, to run that test alone")
+
+// apart runs the calling test again in a process that has mounts of its own, so that nothing stays
+// mounted, and reports whether this is that process.
+func apart(t *testing.T) bool {
 	t.Helper()
-	disk := image(t, e)
-	if err := syscall.Mount("tmpfs", e.Config().Data, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
-		t.Skipf("mount a small disk: %v", err) // as root only
+	if *alone {
+		return true
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(e.Config().Data, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	must(t, os.CopyFS(e.Config().Data, os.DirFS(disk)))
+	if os.Geteuid() != 0 {
+		t.Skip("a small disk can only be mounted as root")
+	}
+	begin(t)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-again")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Run(); errors.Is(err, os.ErrPermission) {
+		t.Skipf("no mounts of its own: %v", err)
+	} else if err != nil {
+		t.Errorf("in a process of its own: %v", err)
+	}
+	return false
 }
 
-// fillUp takes what a node's disk has left, and gives the file that has it.
-func fillUp(t *testing.T, e *fleet.Edge) string {
+// small is the size of a node's disk: enough for its logs and some thousand receipts.
+const small = 96 << 20
+
+// smallDisks opens a fleet whose centre nodes have each a small disk of its own.
+func smallDisks(t *testing.T) *fleet.Fleet {
 	t.Helper()
-	f, err := os.CreateTemp(e.Config().Data, "others")
+	cfg := fleet.Config{Dir: t.TempDir(), Stores: 2, Tills: 2}
+	for i := range 3 {
+		dir := filepath.Join(cfg.Dir, "centre", fmt.Sprintf("c%d", i+1))
+		must(t, os.MkdirAll(dir, 0o700))
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", small)); err != nil {
+			t.Skipf("no small disk can be mounted here: %v", err)
+		}
+		t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
+	}
+	f := start(t, cfg)
+	t.Cleanup(func() { stop(t, f) })
+	return f
+}
+
+// fill writes a file that leaves so many bytes of a node's disk; the function removes it.
+func fill(t *testing.T, c *fleet.Centre, leave int64) (free func()) {
+	t.Helper()
+	path := filepath.Join(c.Config().Data, "somebody's file")
+	file, err := os.Create(path)
 	must(t, err)
-	defer func() { must(t, f.Close()) }()
-	b := make([]byte, 64<<10)
-	for len(b) > 0 {
-		_, err := f.Write(b)
-		if errors.Is(err, syscall.ENOSPC) {
-			b = b[:len(b)/2]
-		} else {
-			must(t, err)
+	defer file.Close()
+	block := make([]byte, 64<<10)
+	for {
+		var s syscall.Statfs_t
+		must(t, syscall.Statfs(path, &s))
+		left := int64(s.Bavail)*s.Bsize - leave
+		if left <= 0 {
+			break
+		}
+		if _, err := file.Write(block[:min(left, int64(len(block)))]); err != nil {
+			break // the end
 		}
 	}
-	return f.Name()
+	return func() { must(t, os.Remove(path)) }
 }
 
-// A till's disk is full: it goes on keeping receipts in its reserve, and says so; when that is used too it
-// says what the POS should do; and when there is space it serves as before, by itself.
-func TestTillsDiskIsFull(t *testing.T) {
-	f := open(t, fleet.Config{Stores: 1, Tills: 1})
-	till := f.Store(0).Till(0)
-	all := generate(4000, 81)
-	sell(t, f, all[:50])
-	settle(t, f, all[:50])
-	must(t, till.Crash())
-	onSmallDisk(t, &till.Edge, 16)
-	must(t, till.Start())
-	till.Cut() // all has to lie here
-	others := fillUp(t, &till.Edge)
-	sell(t, f, all[50:300])
-	await(t, "notice that the disk is full", func() error {
-		if h := health(t, &till.Edge); !h.Disk.Full || h.Disk.ReserveBytes == 0 {
-			return fmt.Errorf("disk: %+v", h.Disk)
-		}
-		return nil
-	})
-	must(t, till.Crash())
-	must(t, till.Start()) // a full disk does not keep it from starting
-	n := 300
-	for ; n < len(all)-100; n++ {
-		a := ask(t, till, all[n])
-		if a.Kept() {
-			continue
-		}
-		if a.Status != http.StatusServiceUnavailable || !strings.Contains(string(a.Body), "/problems/disk-full") {
-			t.Fatalf("with nothing left: %d %s", a.Status, a.Body)
-		}
-		break
-	}
-	if n < 500 || n == len(all)-100 {
-		t.Errorf("%d receipts were kept on a full disk with a reserve of 1 MiB", n-50)
-	}
-	till.Heal()
-	must(t, os.Remove(others))
-	sell(t, f, all[n:n+50])
-	await(t, "have a reserve again", func() error {
-		if h := health(t, &till.Edge); h.Disk.Full {
-			return fmt.Errorf("disk: %+v", h.Disk)
-		}
-		return nil
-	})
-	settle(t, f, all[:n+50])
+func diskOf(t *testing.T, c *fleet.Centre) gateway.Disk {
+	t.Helper()
+	s, err := client1(c).Status(within(t, patience))
+	must(t, err)
+	return s[0].Disk
 }
 
-// A store's disk is full: its tills go on, and what they have sold rises when there is space.
-func TestStoresDiskIsFull(t *testing.T) {
-	f := open(t, fleet.Config{Stores: 1, Tills: 2})
-	s := f.Store(0)
-	all := generate(4000, 82)
-	sell(t, f, all[:50])
-	settle(t, f, all[:50])
-	must(t, s.Crash())
-	onSmallDisk(t, &s.Edge, 16)
-	must(t, s.Start())
-	s.Cut()
-	others := fillUp(t, &s.Edge)
-	sell(t, f, all[50:]) // some fit into the store's reserve
-	waits := func() (n int) {
-		for _, till := range s.Tills() {
-			w, _ := till.Node().Waiting()
-			n += w
-		}
-		return n
-	}
-	await(t, "have the store's disk full", func() error {
-		if h := health(t, &s.Edge); !h.Disk.Full || waits() == 0 {
-			return fmt.Errorf("disk: %+v, %d receipts wait at tills", h.Disk, waits())
+// healthy asks a node whether somebody should look at it.
+func healthy(t *testing.T, c *fleet.Centre) bool {
+	t.Helper()
+	res, err := http.Get(c.Node().URL() + "/v1/health")
+	must(t, err)
+	must(t, res.Body.Close())
+	return res.StatusCode == http.StatusOK
+}
+
+// back waits until nodes have opened their servers again and have folded what the centre has, and says
+// how long that took.
+func back(t *testing.T, f *fleet.Fleet, nodes []*fleet.Centre) {
+	t.Helper()
+	start := time.Now()
+	await(t, "open again", func() error {
+		for _, c := range nodes {
+			if d := diskOf(t, c); d.Shut != "" {
+				return fmt.Errorf("node %s: %s", c.Name(), d.Shut)
+			}
 		}
 		return nil
 	})
-	must(t, s.Crash())
-	must(t, s.Start())
-	s.Heal()
-	posted(t, f, 51) // what it holds rises
-	if waits() == 0 {
-		t.Error("nothing waits at the tills")
+	opened := time.Since(start)
+	var entry uint64
+	for _, c := range f.Centre() {
+		entry = max(entry, c.Node().Replica().Status().Entry)
 	}
-	must(t, os.Remove(others))
-	settle(t, f, all)
-	for _, e := range []*fleet.Edge{&s.Edge, &s.Till(0).Edge} {
-		if damaged, err := filepath.Glob(filepath.Join(e.Config().Data, "journal.db.*-*")); err != nil || len(damaged) != 0 {
-			t.Errorf("a full disk is taken for damage: %q, %v", damaged, err)
+	await(t, "fold on", func() error {
+		for _, c := range nodes {
+			if got := c.Node().Replica().Status().Entry; got <= entry {
+				return fmt.Errorf("node %s is at entry %d", c.Name(), got)
+			}
 		}
+		return nil
+	})
+	t.Logf("BACK servers open after %v, new entries are folded after %v",
+		opened.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
+}
+
+// The disks of centre nodes run full, one or all, slowly or between two looks, and are freed. Tills sell
+// on, the nodes say what is wrong, and all is posted without anybody's help.
+func TestFullDiskAtTheCentre(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	for _, c := range []struct {
+		name  string
+		nodes int
+		leave int64 // of each disk
+	}{
+		{"one runs full", 1, small / 16},
+		{"all run full", 3, small / 16},
+		{"one is eaten up at once", 1, 0},
+		{"all are eaten up at once", 3, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := smallDisks(t)
+			sold := generate(math.MaxInt16, 51)
+			l := selling(t, f, often, sold)
+			l.reach(200)
+			victims := f.Centre()[:c.nodes]
+			var free []func()
+			for _, v := range victims {
+				free = append(free, fill(t, v, c.leave))
+			}
+			for _, v := range victims {
+				await(t, "be closed", func() error {
+					if d := diskOf(t, v); d.Shut == "" || healthy(t, v) {
+						return fmt.Errorf("node %s has %d KiB left and goes on", v.Name(), d.Free>>10)
+					}
+					return nil
+				})
+			}
+			l.more(300)
+			if c.nodes == 1 {
+				posted(t, f, int(l.sold.Load())-50)
+			}
+			for _, fn := range free {
+				fn()
+			}
+			back(t, f, victims)
+			l.more(100)
+			sold = l.stop()
+			if n := l.again.Load(); n > 0 {
+				t.Errorf("%d sales were refused", n)
+			}
+			settle(t, f, sold)
+			t.Logf("FULL %s: %d receipts, none lost, none twice, none refused", c.name, len(sold))
+		})
 	}
 }

@@ -50,9 +50,10 @@ func rooms() []room {
 		{path: "central/archive", may: []string{"central/fold", "central/replica", ground}},
 		{path: "central/books", may: []string{"central/fold", ground}},
 		{path: "central/ingest", may: []string{"central/replica", "central/books", ground}},
+		{path: "central/scrub", may: []string{"central/hub", "central/fold", ground}},
 		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams",
-			"central/archive", ground}},
+			"central/archive", "central/scrub", ground}},
 
 		{path: "deploy/bench", may: []string{"*"}},
 		{path: "deploy/daemon", may: []string{"*"}},

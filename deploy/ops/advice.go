@@ -33,6 +33,10 @@ func (c *Command) adviceOn(p *Problem) string {
 		return "Nothing has been posted for it in this brand. Check the number; a receipt that is still on its way is counted when its store is connected."
 	case p.Type == "/problems/no-archive":
 		return "Name a node that keeps one with --centre URL: ops status shows which do."
+	case p.Type == "/problems/unsafe":
+		return "Nothing was changed. Repair one node at a time, with the other two up, level and clean."
+	case p.Type == "/problems/busy":
+		return "Somebody has asked for it before: wait for that to end (GET /v1/scrub tells how far it has come)."
 	case p.Type == "/problems/behind":
 		return "Ask again in a moment, or name more nodes with --centre."
 	}

@@ -24,6 +24,7 @@ type Command struct {
 	Streams streamsCommand `cmd:"" help:"The streams: what differs from what should be, and its mending."`
 	Books   booksCommand   `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
 	Archive archiveCommand `cmd:"" help:"The archive of the journal: the centre's backup."`
+	Scrub   scrubCommand   `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
 }
 
 // client gives the client that the flags describe.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"tillstream/central/archive"
 	"tillstream/central/gateway"
@@ -31,9 +32,10 @@ func (*statusCommand) Run(ctx context.Context, stdout io.Writer, c *Command) err
 
 func printStatus(b *bytes.Buffer, nodes []gateway.Status) {
 	t := newTable(b)
-	t.row("NODE", "ENTRY", "TERM", "WRITER", "DIGEST", "BROKEN", "ARCHIVED")
+	t.row("NODE", "ENTRY", "TERM", "WRITER", "DIGEST", "BROKEN", "SCRUBBED", "ARCHIVED", "DISK FREE")
 	for _, s := range nodes {
-		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), prefix(s.Digest), yes(s.Broken), archived(s.Archive))
+		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), prefix(s.Digest), yes(s.Broken), scrubbed(s.Scrubbed),
+			archived(s.Archive), diskFree(s.Disk))
 	}
 	t.end()
 }
@@ -47,6 +49,25 @@ func archived(a *archive.Status) string {
 		return fmt.Sprintf("%d, paused: %s", a.Signed, a.Paused)
 	}
 	return fmt.Sprint(a.Signed)
+}
+
+// scrubbed says how long ago a node's copy of the journal was read through, or that it is damaged.
+func scrubbed(s *gateway.Scrubbed) string {
+	switch {
+	case s == nil:
+		return "-"
+	case s.Damages > 0:
+		return "DAMAGED"
+	}
+	return time.Since(s.At).Round(time.Minute).String() + " ago"
+}
+
+// diskFree says how much room a node has, or that it has closed its server for want of it.
+func diskFree(d gateway.Disk) string {
+	if d.Shut != "" {
+		return "CLOSED: " + d.Shut
+	}
+	return fmt.Sprintf("%d MiB", d.Free>>20)
 }
 
 // digestShown is how many digits of a digest are printed: enough to see that two differ.
