@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"tillstream/deploy/laws"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Stores int          // zero: 1
 	Tills  int          // per store; zero: 1
 	NATS   bool         // tills open their NATS door too
+	Sent   *laws.Sent   // journal of what tills are sent, of a fleet that is opened again; nil: a new one
 	Log    *slog.Logger // nil: discards
 }
 
@@ -39,7 +41,8 @@ type Fleet struct {
 	ctx    context.Context // of all nodes; ends in Close
 	cancel context.CancelFunc
 	mu     sync.Mutex
-	failed []error // guarded by mu: nodes that ended by themselves
+	failed []error  // guarded by mu: nodes that ended by themselves
+	meant  []string // guarded by mu: see Mean
 }
 
 // Open makes the fleet's files where they are missing, and starts all nodes. It returns when they run;
@@ -52,6 +55,9 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 	cfg.Stores, cfg.Tills = max(cfg.Stores, 1), max(cfg.Tills, 1)
 	if cfg.Edge == "" {
 		cfg.Edge = cfg.Dir
+	}
+	if cfg.Sent == nil {
+		cfg.Sent = laws.NewSent()
 	}
 	// The nodes take a relative path to be below their own directory.
 	for _, dir := range []*string{&cfg.Dir, &cfg.Edge} {

@@ -57,6 +57,7 @@ func rooms() []room {
 		{path: "deploy/demo", may: []string{"*"}},
 		{path: "deploy/fleet", may: []string{"*"}},
 		{path: "deploy/house", outside: onlyStandard()},
+		{path: "deploy/laws", may: []string{"central", "central/*", "deploy/sales", ground}},
 		{path: "deploy/ops", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
 		{path: "deploy/trial", may: []string{"*"}},

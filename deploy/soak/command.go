@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"tillstream/deploy/laws"
 )
 
 // Command is `tillstream soak`.
@@ -29,9 +31,6 @@ type Command struct {
 
 	Inside string `hidden:"" help:"Prefix of the namespaces in whose switch this process runs."`
 }
-
-// ErrViolations means that laws do not hold.
-var ErrViolations = errors.New("laws are broken")
 
 func (c *Command) check() error {
 	switch {
@@ -131,7 +130,7 @@ func (c *Command) again(ctx context.Context, n *namespaces, stdout io.Writer) er
 		return fmt.Errorf("the soak is interrupted: %w", context.Cause(ctx))
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
-		return ErrViolations // it has said which
+		return laws.ErrBroken // it has said which
 	}
 	if err != nil {
 		return fmt.Errorf("soak in namespace %s: %w", n.hub(), err)
@@ -156,8 +155,8 @@ func (c *Command) soak(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	if len(found) > 0 {
-		return fmt.Errorf("seed %d: %d violations: %w", c.Seed, len(found), ErrViolations)
+		return fmt.Errorf("seed %d: %d violations: %w", c.Seed, len(found), laws.ErrBroken)
 	}
-	fmt.Fprintf(stdout, "seed %d: all %d laws hold\n", c.Seed, len(Laws()))
+	fmt.Fprintf(stdout, "seed %d: all %d laws hold\n", c.Seed, len(laws.Laws()))
 	return nil
 }

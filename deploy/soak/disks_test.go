@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tillstream/deploy/laws"
 	"tillstream/edge/journal"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -107,7 +108,7 @@ func TestWhatIsNotDurable(t *testing.T) {
 	rids := commit(t, n.data, n, 2)
 	never := record.NewRID(time.Now())
 	for _, rid := range append(rids, never) {
-		x := &sale{Sale: Sale{RID: rid, At: n.place()}}
+		x := &sale{Sale: laws.Sale{RID: rid, At: n.place()}}
 		w.sent.send(x)
 		w.sent.answered(x, time.Now(), time.Now(), n.disk.Load())
 	}

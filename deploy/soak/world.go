@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tillstream/central/gateway"
+	"tillstream/deploy/laws"
 	"tillstream/deploy/ops"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
@@ -62,7 +63,7 @@ type world struct {
 	sent   *sent
 	resold atomic.Int64 // receipts that a POS is sending again
 	counts *counts
-	found  []Violation // that no history shows
+	found  []laws.Violation // that no history shows
 }
 
 // newWorld makes all files of the chain. Nothing runs yet.
@@ -139,7 +140,7 @@ func (w *world) say(format string, args ...any) {
 
 // wrong notes a violation that no history shows.
 func (w *world) wrong(law, format string, args ...any) {
-	v := Violation{law, fmt.Sprintf(format, args...)}
+	v := laws.Violation{Law: law, Text: fmt.Sprintf(format, args...)}
 	w.found = append(w.found, v)
 	w.say("VIOLATION %s", v)
 }
@@ -244,7 +245,7 @@ func (w *world) ops() ops.Client {
 }
 
 // Run runs a soak. It gives the violations; an error means that the soak itself could not go on.
-func Run(ctx context.Context, cfg Config) (_ []Violation, err error) {
+func Run(ctx context.Context, cfg Config) (_ []laws.Violation, err error) {
 	// The processes end with the thread that started them.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -260,5 +261,5 @@ func Run(ctx context.Context, cfg Config) (_ []Violation, err error) {
 		return w.found, err
 	}
 	w.report(h)
-	return append(w.found, Check(h)...), nil
+	return append(w.found, laws.Check(h)...), nil
 }

@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"time"
@@ -16,8 +16,8 @@ type Place struct {
 
 func (p Place) String() string { return p.Store.String() + "-" + p.Till.String() }
 
-// Sale is a receipt or a return that a POS has sent: what is in it was counted without any code of the
-// system under test.
+// Sale is a receipt or a return that a POS has sent to a till: what is in it was counted without any code of
+// the system under test. The same receipt sent to another till is another Sale.
 type Sale struct {
 	RID      record.RID
 	Kind     record.Kind
@@ -104,6 +104,9 @@ type History struct {
 	Tries   Tries
 	Settled Settled
 	Differs []string // what tills said of shoppers that the books do not say
+	Meant   []string // parts of what incidents, forks and foreign records say that were provoked on purpose
+
+	folded *model // of Journal; nil until it is asked for
 }
 
 // Violation is a law that does not hold.

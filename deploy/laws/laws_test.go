@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"slices"
@@ -16,7 +16,7 @@ func TestLawsHold(t *testing.T) {
 	for _, v := range Check(h) {
 		t.Error(v)
 	}
-	m := newModel(h.Journal)
+	m := h.model()
 	if m.totals.Repeats != 1 || len(m.oldDisks) != 1 || m.again == 0 || m.totals.Debt != 0 || m.totals.Returned != 135 {
 		t.Errorf("the history does not have what it should have: %s, %+v", Summary(h), m.totals)
 	}
@@ -135,7 +135,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		h.Sent = append(h.Sent, Sale{RID: record.NewRID(time.Now()), Answered: time.Now()})
 	}
 	found := NoLoss(h)
-	if len(found) != maxSaid+1 || found[maxSaid].Text != "and 90 more" {
+	if len(found) != MaxSaid+1 || found[MaxSaid].Text != "and 90 more" {
 		t.Errorf("%d violations, the last is %v", len(found), found[len(found)-1])
 	}
 }
