@@ -74,6 +74,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books, Cards: cards, Log: n.log,
+		Leads: func() bool { return n.hub.Leads(cfg.Brand, cfg.Net().JournalStream()) },
 	})
 	if err != nil {
 		return nil, err

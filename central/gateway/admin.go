@@ -30,6 +30,7 @@ type AdminConfig struct {
 	Replica *replica.Replica
 	Books   *books.Books // read under the replica's lock
 	Cards   *seal.Cards  // turns a card number into its account
+	Leads   func() bool  // whether this node leads the journal's stream
 	Log     *slog.Logger
 }
 
@@ -137,6 +138,7 @@ func problem(w http.ResponseWriter, status int, slug, detail string) {
 type Status struct {
 	Node       string       `json:"node"`
 	Writer     string       `json:"writer"`
+	Leads      bool         `json:"leads"` // the journal's stream, as far as this node knows
 	Generation string       `json:"generation"`
 	Entry      uint64       `json:"entry"`
 	Term       uint64       `json:"term"`
@@ -151,7 +153,7 @@ func (a *Admin) status(r *http.Request) (Status, error) {
 	s := a.cfg.Replica.Status()
 	out := Status{
 		Node: s.Node.String(), Writer: s.Writer, Generation: s.Generation.String(), Entry: s.Entry, Term: s.Term,
-		At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
+		Leads: a.cfg.Leads(), At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
 	}
 	err := a.cfg.Replica.Read(r.Context(), s.Entry, func(entry uint64) {
 		out.Accounts, out.Totals = a.cfg.Books.Accounts(), a.cfg.Books.Totals()

@@ -107,6 +107,11 @@ func start(o *server.Options, log *slog.Logger) (*server.Server, error) {
 	return s, nil
 }
 
+// Leads reports whether this node leads a stream of a brand, as far as it knows. It asks nobody.
+func (h *Hub) Leads(brand subjects.BrandID, stream string) bool {
+	return h.cfg.ClusterListen == "" || h.server.JetStreamIsStreamLeader(brand.String(), stream)
+}
+
 // Connect opens a connection in process as this node's user in the brand's account, where it may do
 // everything. The connection is made again for ever; the caller closes it, before this Hub. Later
 // options win.

@@ -19,7 +19,7 @@ type counts struct {
 	tries16  laws.Tries
 }
 
-func newCounts() *counts {
+func newCounts(deadline time.Duration) *counts {
 	return &counts{faults: map[fault]int{}, starts: map[tier][]time.Duration{}, tries16: laws.Tries{Deadline: deadline}}
 }
 

@@ -45,7 +45,7 @@ func commit(t *testing.T, dir string, n *node, many int) (rids []record.RID) {
 // chain is a world of one store with two tills, of which nothing runs.
 func chain(t *testing.T) *world {
 	t.Helper()
-	w, err := newWorld(Config{Dir: t.TempDir(), Stores: 1, Tills: 2, Out: t.Output()})
+	w, err := newWorld(Config{Dir: t.TempDir(), Stores: 1, Tills: 2, Deadline: time.Second, Out: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (w *world) play(ctx context.Context) (laws.History, error) {
 	for _, n := range tills {
 		w.drive(selling, last, n, time.Second*time.Duration(len(tills))/time.Duration(w.cfg.Rate))
 	}
-	if err := w.conduct(ctx, newScript(w.cfg.Seed, w.cfg.For, w.stores, w.tills)); err != nil {
+	if err := w.conduct(ctx, newScript(w.cfg.Seed, w.cfg.For, w.stores, w.tills, w.cfg.Centre)); err != nil {
 		return laws.History{}, err
 	}
 	stop()
@@ -133,7 +133,7 @@ func (w *world) healAll(ctx context.Context) error {
 			if err := w.net.plug(n.target); err != nil && !errors.Is(err, errNoCable) {
 				return err
 			}
-			n.delay(0)
+			n.slow(0, 0)
 			n.healRelays()
 		}
 		n.held = 0

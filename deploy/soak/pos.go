@@ -16,7 +16,6 @@ import (
 
 const (
 	callers    = 3                     // sales that a till may have under way
-	deadline   = 5 * time.Second       // of one post
 	tryAgain   = 50 * time.Millisecond // after one that was not answered
 	atATime    = 1000                  // receipts that are generated together
 	lookWithin = 10 * time.Second      // of a look-up, all in all
@@ -85,7 +84,8 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 
 // post posts a receipt until its till has answered for it: always the same bytes under the same rid.
 func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
-	for wait := patience(x.RID); ; wait = deadline {
+	deadline := w.cfg.Deadline
+	for wait := patience(x.RID, deadline); ; wait = deadline {
 		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
 		status, answer, err := n.post(ctx, wait, x.path, x.RID, body)
 		took := time.Since(began)
@@ -118,7 +118,7 @@ func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
 
 // patience is how long a POS waits for the first answer: one in thirty hangs up at once, when the receipt
 // may be kept already or not, and asks again.
-func patience(rid record.RID) time.Duration {
+func patience(rid record.RID, deadline time.Duration) time.Duration {
 	if n := rid[15]; n%32 == 0 {
 		return time.Duration(1+n/32) * time.Millisecond
 	}

@@ -27,9 +27,12 @@ import (
 type Config struct {
 	For    time.Duration // how long faults go on
 	Seed   uint64
-	Stores int // 1 to 50
-	Tills  int // per store, 1 to 20
-	Rate   int // receipts per second over all tills
+	Stores int  // 1 to 50
+	Tills  int  // per store, 1 to 20
+	Rate   int  // receipts per second over all tills
+	Centre bool // only the centre has to suffer: take-overs
+
+	Deadline time.Duration // within which a till that is up and left alone has to answer
 
 	Dir      string // of everything; must be empty or missing
 	Binary   string // tillstream's
@@ -70,7 +73,7 @@ type world struct {
 func newWorld(cfg Config) (*world, error) {
 	w := &world{
 		cfg: cfg, dir: cfg.Dir, stores: cfg.Stores, tills: cfg.Tills, byName: map[target]*node{},
-		over: make(chan struct{}), died: make(chan death, 64), images: map[int]*image{}, sent: newSent(), counts: newCounts(),
+		over: make(chan struct{}), died: make(chan death, 64), images: map[int]*image{}, sent: newSent(), counts: newCounts(cfg.Deadline),
 		admin: &http.Client{Transport: &http.Transport{}},
 	}
 	w.disks = newDisks(w)
