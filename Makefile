@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench generate fuzz golden soak power
+.PHONY: help run test build bench generate fuzz golden soak power mutants
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,6 +55,9 @@ soak: build ## the chain as processes under a script of faults for MINUTES=2; SE
 
 power: ## cut the power 50 times, at random moments of till, store and centre (as root)
 	go test -count=1 -v -run PowerCut ./deploy/trial -images 50
+
+mutants: ## take the guards away one by one: a named test must fail each time (a quarter of an hour)
+	go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./deploy/mutant -mutants
 
 golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

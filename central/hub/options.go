@@ -54,7 +54,7 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 	o.JetStreamDomain = Domain
 	o.DisableJetStreamBanner = true
 	o.StoreDir = h.cfg.DataDir
-	o.SyncAlways = !h.cfg.lazySync
+	o.SyncAlways = true
 	h.users(o, brands)
 	if err := h.cluster(o, bound); err != nil {
 		return nil, err

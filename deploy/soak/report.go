@@ -26,7 +26,7 @@ func (w *world) report(h laws.History) {
 	var lines []string
 	for _, f := range slices.Sorted(maps.Keys(c.faults)) {
 		total += c.faults[f]
-		lines = append(lines, fmt.Sprintf("%d %s", c.faults[f], f))
+		lines = append(lines, fmt.Sprintf("%d %s", c.faults[f], strings.TrimSuffix(string(f), ",")))
 	}
 	out("faults     %d: %s", total, strings.Join(lines, "; "))
 	for _, t := range []tier{atCentre, atStore, atTill} {

