@@ -123,7 +123,8 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	n.posted = newAnnouncer(net, n.conn, n.log)
 	n.replica, err = replica.Open(replica.Config{
 		Node: n.cfg.Node, Net: net, Machine: n.books, Dir: filepath.Join(n.cfg.Data, "replica"),
-		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
+		Nodes: max(1, len(n.cfg.Routes)),
+		Conn:  n.conn, Beats: n.beats, Applied: n.posted.applied,
 		Changed: func(stores []storeID) { n.feed.Poke(stores) },
 		Metrics: registry, Log: n.log,
 	})

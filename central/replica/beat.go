@@ -216,14 +216,16 @@ func (p *peers) clocks(wall, now time.Time) (ahead []int64) {
 }
 
 // drift gives how far a clock that says wall now is from the median of the nodes heard lately and itself.
-// Fewer than three nodes have no majority on what the time is: then it is zero.
-func (p *peers) drift(wall, now time.Time) time.Duration {
+// Fewer than three nodes have no majority on what the time is: then it is zero. known is false if those are
+// no more than half of a centre of so many nodes: one that starts alone may be a year ahead, and cannot tell.
+func (p *peers) drift(wall, now time.Time, nodes int) (off time.Duration, known bool) {
 	offsets := append(p.clocks(wall, now), 0)
+	known = 2*len(offsets) > nodes
 	if len(offsets) < 3 {
-		return 0
+		return 0, known
 	}
 	slices.Sort(offsets)
-	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs()
+	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs(), known
 }
 
 // tick gives the time that enters the state, in Unix milliseconds: this node's, and of two that may not

@@ -38,6 +38,7 @@ type Config struct {
 	Node    subjects.NodeID
 	Net     subjects.Net
 	Machine fold.Machine
+	Nodes   int        // of the centre: more than half of them must be heard for one to write. Zero: none need be
 	Dir     string     // for history.db and the snapshot; made if it is not there
 	Conn    *nats.Conn // journal, proposals
 	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death

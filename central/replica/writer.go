@@ -51,13 +51,17 @@ func (r *Replica) turn(ctx context.Context) {
 	}
 }
 
-// clockIsOff reports whether this node's clock is too far from the others', and then stands down.
+// clockIsOff reports whether this node's clock is too far from the others', or too few of those are heard to
+// tell, and then stands down.
 func (r *Replica) clockIsOff() bool {
-	off := r.peers.drift(r.now(), time.Now())
-	if off <= clockMayDrift {
+	off, known := r.peers.drift(r.now(), time.Now(), r.cfg.Nodes)
+	switch {
+	case known && off <= clockMayDrift:
 		return false
-	}
-	if r.writing {
+	case !r.writing:
+	case !known:
+		r.standDown(errors.New("too few of the centre's nodes are heard to know the time"))
+	default:
 		r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
 	}
 	return true
