@@ -86,6 +86,11 @@ type Replica struct {
 	stream  jetstream.Stream // the journal's handle
 
 	lastWait time.Duration // for the stream leader, the next time
+
+	leader struct {
+		sync.Mutex
+		asked context.CancelFunc // guarded by the mutex: ends the wait of a question under way; else nil
+	}
 }
 
 // tip is the last entry folded.
@@ -143,7 +148,7 @@ func (r *Replica) Abandon() error { return r.history.close() }
 func (r *Replica) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.scribe, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.hear, r.serve, r.scribe, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)

@@ -215,9 +215,11 @@ func (r *Replica) last(ctx context.Context) (tip, error) {
 	wait := max(r.lastWait, tipWait)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	r.ask(cancel)
+	defer r.ask(nil)
 	t, err := r.readLast(ctx)
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(ctx.Err(), context.Canceled): // there is another leader
 		r.lastWait = tipWait
 	case ctx.Err() != nil:
 		r.lastWait = min(2*wait, waitMost)

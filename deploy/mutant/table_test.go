@@ -58,6 +58,8 @@ func mutants() []mutant {
 			old: "if size += p.Size(); size > fold.MaxEntry {\n\t\t\t\tr.spilt = p\n", new: "if size += p.Size(); size > fold.MaxEntry {\n\t\t\t\tp.done = func(uint64, []byte, error) {}\n"},
 		{name: "what fits no message is refused", file: rep + "/propose.go", in: rep, test: "TestProposalsThatFitNoMessageAreRefused",
 			old: "if p.Size() > maxProposal {", new: "if p.Size() < 0 {"},
+		{name: "who waits for a dead leader is woken", file: rep + "/leader.go", in: rep, test: "TestAWaitForADeadLeaderEndsWithTheNext",
+			old: "r.leader.asked()\n", new: "_ = r.leader.asked\n"},
 		{name: "a lost acknowledgement is looked for", file: rep + "/writer.go", in: rep, test: "TestALostAcknowledgementIsFound",
 			old: "case stored:\n\t\t\te.Stream = last.stream\n\t\t\treturn nil\n", new: "case stored:\n\t\t\treturn errLost\n"},
 		{name: "a record of another branch below the mark", file: bks + "/apply.go", in: bks, test: "TestAForkIsRefusedHoweverItLies",

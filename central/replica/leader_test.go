@@ -1,0 +1,71 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Whoever waits for a stream leader that answers nothing asks again as soon as there is another one.
+func TestAWaitForADeadLeaderEndsWithTheNext(t *testing.T) {
+	c := newChain(t, single)
+	const deaf = "deaf" // an API that takes questions and answers none
+	asked := make(chan *nats.Msg, 16)
+	if _, err := c.conn.ChanSubscribe(deaf+".>", asked); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(Config{Node: nodeID(0), Net: c.net, Machine: newTally(), Dir: t.TempDir(), Conn: c.conn, Beats: c.conn, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.js, err = jetstream.NewWithAPIPrefix(c.conn, deaf); err != nil {
+		t.Fatal(err)
+	}
+	r.lastWait = patient
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := r.hear(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	ended := make(chan error, 1)
+	wg.Go(func() {
+		_, err := r.last(ctx)
+		ended <- err
+	})
+	<-asked
+	// The subscription above may not be there yet: it is said until it is heard.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patient / 4)
+	for waits := true; waits; {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("nobody answered, and yet there is a last message")
+			}
+			waits = false
+		case <-tick.C:
+			if err := c.conn.Publish(elected+c.net.JournalStream(), nil); err != nil {
+				t.Fatal(err)
+			}
+		case <-late:
+			t.Error("it still waits for the leader that is dead")
+			waits = false
+		}
+	}
+	if r.lastWait != tipWait {
+		t.Errorf("the next wait is %s, want %s: the next leader is another one", r.lastWait, tipWait)
+	}
+	cancel()
+	wg.Wait()
+	if err := r.Abandon(); err != nil {
+		t.Error(err)
+	}
+}
