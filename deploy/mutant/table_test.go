@@ -15,7 +15,7 @@ type mutant struct {
 func mutants() []mutant {
 	const rep, bks, jrn = "central/replica", "central/books", "edge/journal"
 	return []mutant{
-		{name: "the compare-and-set", file: rep + "/writer.go", in: rep, test: "TestAZombieIsRefused",
+		{name: "the compare-and-set", file: rep + "/writer.go", in: rep, test: "TestCandidatesOfTheSameMomentAreNotBothTheWriter",
 			old: "jetstream.WithExpectLastSequencePerSubject(after), ", new: "jetstream.WithMsgID(fmt.Sprint(after, time.Now())), "},
 		{name: "the rid check of the books", file: bks + "/apply.go", in: bks, test: "TestARepeatMovesTheMarkAndPostsNothing",
 			old: "if p, known := b.rids.find(h.RID); known {", new: "if p, known := b.rids.find(h.RID); known && h.Seq == 0 {"},
@@ -33,7 +33,7 @@ func mutants() []mutant {
 			old: "e.Number != t.number+1 || e.Prev != t.hash ||", new: "e.Number != t.number+1 ||"},
 		{name: "the till's hash chain, in the books", file: bks + "/apply.go", in: bks, test: "TestAForkIsRefusedHoweverItLies",
 			old: "case run[0].Prev != c.hash:", new: "case run[0].Prev != c.hash && c.fork:"},
-		{name: "the till's hash chain, in the store", file: jrn + "/accept.go", in: jrn, test: "TestForkIsSetAside",
+		{name: "the till's hash chain, in the store", file: jrn + "/accept.go", in: jrn, test: "TestAccept",
 			old: "if p.recs[0].Prev != s.tip.Hash {", new: "if p.recs[0].Prev != s.tip.Hash && p.bad != nil {"},
 		{name: "the till's hash chain, within a run", file: "kv/record/run.go", in: "kv/record", test: "TestMalformedRun",
 			old: "k > 0 && rec.Prev != recs[k-1].Hash()", new: "k > 0 && rec.Prev != recs[k-1].Hash() && k < 0"},
