@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
 )
 
 // elected is where nats-server says, in the brand's account, that a stream has a new leader.
@@ -37,4 +40,54 @@ func (r *Replica) ask(end context.CancelFunc) {
 	r.leader.Lock()
 	defer r.leader.Unlock()
 	r.leader.asked = end
+}
+
+// aFew is how many messages a candidate reads by itself.
+const aFew = 100
+
+// catchUp folds the last few messages of the journal, read one by one at the stream's leader. Usually the reader
+// brings them; but its consumer lives on one node, and if that is the one that died, it takes the reader two
+// seconds to notice, and as long as an election to make another.
+func (r *Replica) catchUp(ctx context.Context, last tip) error {
+	behind := fmt.Errorf("%w: the journal is at message %d, this node at %d", ErrBehind, last.stream, r.tip.stream)
+	if last.stream <= r.tip.stream || last.stream-r.tip.stream > aFew {
+		return behind
+	}
+	s, err := r.journal(ctx)
+	if err != nil {
+		return err
+	}
+	for seq := r.tip.stream + 1; seq <= last.stream; seq++ {
+		e, err := r.message(ctx, s, seq)
+		if err != nil {
+			return errors.Join(behind, err)
+		}
+		r.enter(ctx, e)
+		if r.tip.stream != seq {
+			return behind // and the reader meets the same
+		}
+	}
+	if r.tip.hash != last.hash {
+		return behind
+	}
+	return nil
+}
+
+// message reads an entry at the stream's leader.
+func (r *Replica) message(ctx context.Context, s jetstream.Stream, seq uint64) (*fold.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, tipWait)
+	defer cancel()
+	m, err := s.GetMsg(ctx, seq)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
+	}
+	e, err := fold.Decode(m.Data)
+	if err == nil {
+		err = e.Open(false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
+	}
+	e.Stream = seq
+	return e, nil
 }

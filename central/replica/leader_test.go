@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -65,6 +66,33 @@ func TestAWaitForADeadLeaderEndsWithTheNext(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
+	if err := r.Abandon(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node that has not folded the journal's last messages, for its reader has died with another node, reads them
+// itself and writes.
+func TestACandidateReadsWhatItLacks(t *testing.T) {
+	c := newChain(t, single)
+	w := c.nodes[0]
+	w.start()
+	for i := range 5 {
+		w.propose(fmt.Sprint("proposal ", i))
+	}
+	w.halt()
+	want := w.Status()
+	machine := newTally()
+	r, err := Open(Config{Node: nodeID(1), Net: c.net, Machine: machine, Dir: t.TempDir(), Conn: c.conn, Beats: c.conn, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.candidate(t.Context()); err != nil { // nothing runs: this goroutine is the fold's
+		t.Error(err)
+	}
+	if got := r.Status(); got.Writer != nodeID(1).String() || got.Entry != want.Entry+1 || got.Digest != want.Digest {
+		t.Errorf("at entry %d with digest %s, %q writes; want entry %d, digest %s and this node", got.Entry, got.Digest, got.Writer, want.Entry+1, want.Digest)
+	}
 	if err := r.Abandon(); err != nil {
 		t.Error(err)
 	}

@@ -74,7 +74,9 @@ func (r *Replica) candidate(ctx context.Context) error {
 		return err
 	}
 	if last.hash != r.tip.hash {
-		return fmt.Errorf("%w: the journal is at message %d", ErrBehind, last.stream)
+		if err := r.catchUp(ctx, last); err != nil {
+			return err
+		}
 	}
 	e := r.next(nil)
 	e.Term = e.Number

@@ -221,7 +221,7 @@ func (c *processes) kills(ctx context.Context, b *bench, rounds int, who victim)
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, d)
+		took = append(took, d.Round(time.Millisecond))
 		if err := killed.start(ctx); err != nil {
 			return nil, err
 		}
@@ -229,6 +229,7 @@ func (c *processes) kills(ctx context.Context, b *bench, rounds int, who victim)
 			return nil, err
 		}
 	}
+	b.note("kills of %s: nothing was posted for %v", who, took)
 	slices.Sort(took)
 	return took, nil
 }

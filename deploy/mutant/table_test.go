@@ -60,6 +60,8 @@ func mutants() []mutant {
 			old: "if p.Size() > maxProposal {", new: "if p.Size() < 0 {"},
 		{name: "who waits for a dead leader is woken", file: rep + "/leader.go", in: rep, test: "TestAWaitForADeadLeaderEndsWithTheNext",
 			old: "r.leader.asked()\n", new: "_ = r.leader.asked\n"},
+		{name: "a candidate reads what it lacks", file: rep + "/writer.go", in: rep, test: "TestACandidateReadsWhatItLacks",
+			old: "if err := r.catchUp(ctx, last); err != nil {", new: "if err := ErrBehind; err != nil {"},
 		{name: "a lost acknowledgement is looked for", file: rep + "/writer.go", in: rep, test: "TestALostAcknowledgementIsFound",
 			old: "case stored:\n\t\t\te.Stream = last.stream\n\t\t\treturn nil\n", new: "case stored:\n\t\t\treturn errLost\n"},
 		{name: "a record of another branch below the mark", file: bks + "/apply.go", in: bks, test: "TestAForkIsRefusedHoweverItLies",
