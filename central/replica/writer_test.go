@@ -286,9 +286,11 @@ func TestLargeProposalsAreNotPutTogether(t *testing.T) {
 		err   error
 	}
 	results := make(chan result, 12)
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
 	for i := range cap(results) {
 		go func() {
-			n, _, err := m.Propose(t.Context(), fold.Proposal{Head: fmt.Append(nil, i), Rest: noise(300 << 10)})
+			n, _, err := m.Propose(ctx, fold.Proposal{Head: fmt.Append(nil, i), Rest: noise(300 << 10)})
 			results <- result{n, err}
 		}()
 	}

@@ -145,7 +145,7 @@ func (m *mutant) apply(t *testing.T) {
 	case err == nil:
 		t.Errorf("%s passes without it", m.test)
 	case !errors.As(err, &exit) || !strings.Contains(string(out), "--- FAIL: "+m.test):
-		t.Errorf("%s ends otherwise than by failing: %v\n%s", m.test, err, out)
+		t.Errorf("%s ends otherwise than by failing: %v\n%s", m.test, err, out[:min(len(out), 1000)])
 	default:
 		t.Logf("| %s | `%s` | `%s` `%s` | %s |", m.name, m.file, m.in, m.test, took)
 	}
