@@ -36,6 +36,7 @@ type Fleet struct {
 	centre []*Centre
 	stores []*Store
 	cards  *seal.Cards
+	claims []net.PacketConn // to the ports of all nodes
 
 	wg     sync.WaitGroup
 	ctx    context.Context // of all nodes; ends in Close
@@ -116,6 +117,9 @@ func (f *Fleet) Close() error {
 	}
 	f.cancel()
 	f.wg.Wait()
+	for _, c := range f.claims {
+		errs = append(errs, c.Close())
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return errors.Join(append(errs, f.failed...)...)
@@ -170,7 +174,7 @@ func (f *Fleet) prepare() error {
 	if f.cards, err = seal.OpenCards(cardKey); err != nil {
 		return err
 	}
-	ports, err := freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
+	ports, err := f.freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
 	if err != nil {
 		return err
 	}
@@ -187,8 +191,9 @@ func (f *Fleet) prepare() error {
 
 // freePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
 // left to the system at each start; and they lie below the range from which the system gives ports to
-// outgoing connections, or one of those takes a node's port while the node is down.
-func freePorts(n int) ([]int, error) {
+// outgoing connections, or one of those takes a node's port while the node is down. What keeps other fleets
+// off them, here and in other processes, is a claim: the UDP port of the same number, held until Close.
+func (f *Fleet) freePorts(n int) ([]int, error) {
 	const from, to, tries = 10000, 32000, 10000
 	ports := make([]int, 0, n)
 	for range tries {
@@ -196,11 +201,19 @@ func freePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 		port := from + rand.IntN(to-from)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		claim, err := net.ListenPacket("udp", addr)
 		if err != nil {
 			continue
 		}
-		defer l.Close() //nolint:errcheck // nothing was sent on it
+		f.claims = append(f.claims, claim)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue // and nobody tries it again
+		}
+		if err := l.Close(); err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
 		ports = append(ports, port)
 	}
 	return nil, fmt.Errorf("find %d free ports: found %d in %d tries", n, len(ports), tries)

@@ -89,14 +89,14 @@ func mutants() []mutant {
 		{name: "a till's inbox is nobody else's", file: "subjects/edge.go", in: "subjects", test: "TestTillsCannotReachEachOther",
 			old: `return join("_INBOX_TILL", l.Store.s, l.Till.s)`, new: `return "_INBOX_" + l.Store.s + "_" + l.Till.s`},
 		{name: "an upstream that takes nothing is left alone", file: "edge/uplink/uplink.go", in: "edge/uplink", test: "TestErrorAnswers",
-			old: "if u.taken != taken || time.Since(began) > pauseMost {", new: "if time.Since(began) >= 0 {"},
+			old: "if u.taken != taken || time.Since(began) > pauseMost {", new: "if u.taken != taken || time.Since(began) >= 0 {"},
 		{name: "a store asks for what it has never heard of", file: "edge/lookup.go", in: "edge", test: "TestStoreKnowsOnlyWhatWasJustSold",
 			old: "case s.AsOf == 0: //", new: "case s.AsOf < 0: //"},
 		{name: "keep_days has an end", file: "edge/config.go", in: "edge", test: "TestBadConfig",
 			old: "c.KeepDays >= 0 && c.KeepDays <= maxKeepDays", new: "c.KeepDays >= 0"},
 		{name: "a card prefix has digits", file: "edge/config.go", in: "edge", test: "TestBadConfig",
 			old: `need(p != "" && strings.Trim`, new: `need(strings.Trim`},
-		{name: "a link that does not greet is enabled anew", file: "edge/leaf/run.go", in: "deploy/relay", test: "TestLinkComesBackAfterAResetInTheGreeting",
+		{name: "a link that stays down is enabled anew", file: "edge/leaf/run.go", in: "edge/leaf", test: "TestRunEnablesADeadLinkAnewAndKeepsTheTills",
 			old: "disabled = l.enable(false) || disabled", new: "_ = disabled"},
 	}
 }
