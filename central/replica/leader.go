@@ -62,8 +62,8 @@ func (r *Replica) catchUp(ctx context.Context, last tip) error {
 		if err != nil {
 			return errors.Join(behind, err)
 		}
-		r.enter(ctx, e)
-		if r.tip.stream != seq {
+		r.enter(ctx, e) // one that is stored twice is folded once
+		if r.tip.number < e.Number {
 			return behind // and the reader meets the same
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,10 +63,13 @@ func TestWritersCrashOneAfterTheOther(t *testing.T) {
 func TestAZombieIsRefused(t *testing.T) {
 	c := newChain(t, three)
 	gate := make(chan struct{})
+	wake := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(wake) // before the nodes are stopped
 	frozen := make(chan *member, 3)
 	for _, m := range c.nodes {
 		m.applied = func(e *fold.Entry, _ *fold.Effects) {
 			if slices.ContainsFunc(e.Proposals, func(p fold.Proposal) bool { return string(p.Head) == "freeze" }) {
+				m.beats.Close() // whoever writes by now
 				frozen <- m
 				<-gate
 			}
@@ -75,13 +79,12 @@ func TestAZombieIsRefused(t *testing.T) {
 	w := c.writer()
 	l := c.load(4, c.nodes...)
 	l.wait(40)
-	w.beats.Close()
 	w.propose("freeze") // answered just before the writer freezes
 	zombie := <-frozen
 	others := c.other(zombie)
 	eventually(t, "another writer", func() bool { w := others.Status().Writer; return w != "" && w != nodeID(zombie.i).String() })
 	l.wait(20)
-	close(gate) // it wakes, believing that it writes, with proposals waiting
+	wake() // it wakes, believing that it writes, with proposals waiting
 	l.wait(40)
 	eventually(t, "the zombie follows", func() bool { return zombie.Status().Writer != nodeID(zombie.i).String() })
 	c.check(l.end())
