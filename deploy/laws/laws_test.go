@@ -96,7 +96,10 @@ func TestLawsFind(t *testing.T) {
 		{"I17", "no rest", func(h *History) { h.Settled.Took = time.Minute }},
 		{"I17", "a till says otherwise", func(h *History) { h.Differs = []string{"x"} }},
 		{"I19", "no fate", func(h *History) { rows(h).Fates = rows(h).Fates[1:] }},
-		{"I19", "another fate", func(h *History) { rows(h).Fates[1].Fate = books.FateRepeat }},
+		{"I19", "another fate", func(h *History) {
+			i := slices.IndexFunc(rows(h).Fates, func(f Fate) bool { return f.Fate == books.FatePosted })
+			rows(h).Fates[i].Fate = books.FateRepeat
+		}},
 		{"I19", "a fate of nothing", func(h *History) { rows(h).Fates[2].Seq = 99 }},
 		{"I19", "an incident", func(h *History) { rows(h).Incidents = append(rows(h).Incidents, Incident{2, "x"}) }},
 		{"I20", "a record of another store", func(h *History) { h.Journal[6].Packs[0].Store = place("0003", "01").Store }},
