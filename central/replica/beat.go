@@ -29,6 +29,7 @@ func (r *Replica) beat(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		b := r.peers.self(r.now())
+		b.writing = b.writing && !r.hangs()
 		if err := r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil)); err != nil {
 			r.log.Debug("heartbeat", "err", err)
 		}
@@ -40,6 +41,19 @@ func (r *Replica) beat(ctx context.Context) error {
 			return r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil))
 		}
 	}
+}
+
+// live notes that the fold goes on. The fold's goroutine calls it at least every few seconds.
+func (r *Replica) live() {
+	now := time.Now()
+	r.life.Store(&now)
+}
+
+// hangs reports whether the fold does not: on a disk that answers nothing, say. Its node must not go on saying
+// that it writes, or nobody would in its place.
+func (r *Replica) hangs() bool {
+	last := r.life.Load()
+	return last != nil && time.Since(*last) > r.hungAfter
 }
 
 // heartbeat is what a node says of itself.

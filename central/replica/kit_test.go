@@ -135,6 +135,7 @@ type member struct {
 	applied func(*fold.Entry, *fold.Effects)
 
 	saveEvery time.Duration
+	hungAfter time.Duration
 	opts      []nats.Option // of the journal's connection
 
 	*Replica
@@ -242,6 +243,9 @@ func (m *member) open() {
 	}
 	if m.saveEvery > 0 {
 		m.Replica.saveEvery = m.saveEvery
+	}
+	if m.hungAfter > 0 {
+		m.Replica.hungAfter = m.hungAfter
 	}
 }
 

@@ -58,6 +58,7 @@ func (r *Replica) catchUp(ctx context.Context, last tip) error {
 		return err
 	}
 	for seq := r.tip.stream + 1; seq <= last.stream; seq++ {
+		r.live()
 		e, err := r.message(ctx, s, seq)
 		if err != nil {
 			return errors.Join(behind, err)

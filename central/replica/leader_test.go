@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
 )
 
 // Whoever waits for a stream leader that answers nothing asks again as soon as there is another one.
@@ -96,4 +99,35 @@ func TestACandidateReadsWhatItLacks(t *testing.T) {
 	if err := r.Abandon(); err != nil {
 		t.Error(err)
 	}
+}
+
+// The fold of the node that writes hangs, as on a disk that answers nothing, and its heartbeats go on: another
+// takes over all the same.
+func TestAWriterThatHangsIsReplaced(t *testing.T) {
+	c := newChain(t, three)
+	gate := make(chan struct{})
+	wake := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(wake) // before the nodes are stopped
+	hung := make(chan *member, 3)
+	for _, m := range c.nodes {
+		m.hungAfter = 2 * silence
+		m.applied = func(e *fold.Entry, _ *fold.Effects) {
+			if slices.ContainsFunc(e.Proposals, func(p fold.Proposal) bool { return string(p.Head) == "hang" }) {
+				hung <- m
+				<-gate
+			}
+		}
+		m.start()
+	}
+	c.writer()
+	c.nodes[0].propose("hang")
+	w := <-hung
+	other := c.other(w)
+	eventually(t, "another writer", func() bool {
+		s := other.Status().Writer
+		return s != "" && s != nodeID(w.i).String()
+	})
+	n := other.propose("goes on")
+	wake()
+	c.check(map[string]uint64{"goes on": n})
 }

@@ -63,6 +63,7 @@ type Replica struct {
 	log *slog.Logger
 
 	saveEvery time.Duration // snapshotEvery, except in tests
+	hungAfter time.Duration // hung, except in tests
 
 	self    uint64 // drawn at each start: this process's mark in what it writes
 	history *history
@@ -79,6 +80,7 @@ type Replica struct {
 	term      atomic.Uint64
 	folded    atomic.Uint64 // tip.number, for whoever needs no lock
 	broken    atomic.Bool
+	life      atomic.Pointer[time.Time] // when the fold last showed that it goes on
 
 	// Owned by the fold's goroutine.
 	writing bool
@@ -120,6 +122,7 @@ func Open(cfg Config) (*Replica, error) {
 		machine:   cfg.Machine,
 		self:      rand.Uint64(),
 		saveEvery: snapshotEvery,
+		hungAfter: hung,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan *fold.Entry, 64),

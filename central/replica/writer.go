@@ -22,6 +22,7 @@ const (
 	publishWait   = 500 * time.Millisecond // for the stream's acknowledgement; doubled up to waitMost
 	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is; the same
 	waitMost      = 2 * time.Second        // a busy centre must not be kept busy with what is asked again
+	hung          = 10 * time.Second       // of the fold: five times the longest that it waits without a word
 	clockMayDrift = 2 * time.Second        // from the median of the nodes' clocks
 )
 
@@ -162,6 +163,7 @@ func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 	start := time.Now()
 	after, ackWait := r.tip.stream, publishWait
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		r.live()
 		pctx, cancel := context.WithTimeout(ctx, ackWait)
 		ackWait = min(2*ackWait, waitMost)
 		ack, err := r.js.PublishMsg(pctx, msg,
@@ -196,6 +198,7 @@ func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 // message is still the one before it). errLost means that something else lies there.
 func (r *Replica) fate(ctx context.Context, e *fold.Entry) (last tip, stored bool, err error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		r.live()
 		if last, err = r.last(ctx); err == nil {
 			break
 		}

@@ -62,6 +62,8 @@ func mutants() []mutant {
 			old: "r.leader.asked()\n", new: "_ = r.leader.asked\n"},
 		{name: "a candidate reads what it lacks", file: rep + "/writer.go", in: rep, test: "TestACandidateReadsWhatItLacks",
 			old: "if err := r.catchUp(ctx, last); err != nil {", new: "if err := ErrBehind; err != nil {"},
+		{name: "a writer that hangs does not say that it writes", file: rep + "/beat.go", in: rep, test: "TestAWriterThatHangsIsReplaced",
+			old: "b.writing = b.writing && !r.hangs()", new: "b.writing = b.writing && r.hungAfter > 0"},
 		{name: "a lost acknowledgement is looked for", file: rep + "/writer.go", in: rep, test: "TestALostAcknowledgementIsFound",
 			old: "case stored:\n\t\t\te.Stream = last.stream\n\t\t\treturn nil\n", new: "case stored:\n\t\t\treturn errLost\n"},
 		{name: "a record of another branch below the mark", file: bks + "/apply.go", in: bks, test: "TestAForkIsRefusedHoweverItLies",
