@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -211,19 +210,21 @@ func (w *world) giveBack(ctx context.Context, s step, n *node) error {
 	return n.start(ctx, w)
 }
 
-// killSome kills all of the centre at once, or those that write and lead.
+// killSome kills all of the centre at once, or those that write and lead; where that is one node, the next one
+// with it, so that two die in any case and the third can write nothing.
 func (w *world) killSome(ctx context.Context, s step) error {
 	victims, names := w.centre(), ""
 	if s.fault == killBoth {
 		writer, leader := w.chiefs(ctx)
-		if victims = []*node{writer, leader}; writer == leader {
-			victims = victims[:1]
-		}
-		if slices.Contains(victims, nil) {
+		if writer == nil || leader == nil {
 			w.say("%3d %s: one of them is not known; nothing is done", s.number, s)
 			return nil
 		}
-		names = fmt.Sprint(": ", victims[0].target, ", ", victims[len(victims)-1].target)
+		if writer == leader {
+			leader = w.node(target{atCentre, (writer.target.store + 1) % 3, 0})
+		}
+		victims = []*node{writer, leader}
+		names = fmt.Sprintf(": %s, %s", writer.target, leader.target)
 	}
 	w.counts.fault(s.fault)
 	w.say("%3d %s%s", s.number, s, names)
