@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench generate fuzz golden soak power
+.PHONY: help run test build bench generate fuzz golden soak power mutants
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,7 +18,7 @@ help: ## list the targets
 run: build ## build, then run the whole chain on this machine, on generated receipts, until Ctrl-C
 	./bin/tillstream demo
 
-test: ## everything: gofmt, vet, staticcheck, then all tests, shuffled (papers and house rules among them)
+test: ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and house rules too), a soak of MINUTES=2
 	@echo "make test: every line below should say ok. When it does: make run"
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
 		{ echo "gofmt would change these, run gofmt -w on them:"; echo "$$unformatted"; exit 1; }
@@ -29,6 +29,7 @@ test: ## everything: gofmt, vet, staticcheck, then all tests, shuffled (papers a
 	failed=0; \
 	go test $$race -shuffle=on $$(go list ./... | grep -vE '$(UNRACED)') || failed=1; \
 	go test -shuffle=on $$(go list ./... | grep -E '$(UNRACED)') || failed=1; \
+	go test -count=1 -timeout 30m -run '^TestSoak$$' ./deploy/soak -minutes $(MINUTES) || failed=1; \
 	exit $$failed
 
 build: ## a static binary, bin/tillstream
@@ -49,11 +50,14 @@ fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies 
 		done; \
 	done
 
-soak: build ## the chain as processes under a script of faults for MINUTES=2; SEED=n plays one again
-	./bin/tillstream soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+soak: build ## the chain as processes under a script of faults for MINUTES=2; SEED=n plays one again; CENTRE=yes: take-overs
+	./bin/tillstream soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(CENTRE),--centre)
 
 power: ## cut the power 50 times, at random moments of till, store and centre (as root)
 	go test -count=1 -v -run PowerCut ./deploy/trial -images 50
+
+mutants: ## take the guards away one by one: a named test must fail each time (a quarter of an hour)
+	go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./deploy/mutant -mutants
 
 golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

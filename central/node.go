@@ -86,6 +86,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		JS: n.js, Net: cfg.Net(), Streams: n.wanted(), Replica: n.replica, Books: n.books, Archive: n.archive,
 		Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
+		Leads: func() bool { return n.hub.Leads(cfg.Brand, cfg.Net().JournalStream()) },
 	})
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	net := n.cfg.Net()
 	n.posted = newAnnouncer(net, n.conn, n.log)
 	n.replica, err = replica.Open(replica.Config{
-		Node: n.cfg.Node, Net: net, Machine: n.books, Nodes: len(n.cfg.Routes), Dir: filepath.Join(n.cfg.Data, "replica"),
+		Node: n.cfg.Node, Net: net, Machine: n.books, Nodes: max(1, len(n.cfg.Routes)), Dir: filepath.Join(n.cfg.Data, "replica"),
 		Conn: n.conn, Beats: n.beats, Applied: n.posted.applied,
 		Fit:     n.hub.Full,
 		Metrics: registry, Log: n.log,

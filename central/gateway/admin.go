@@ -37,6 +37,7 @@ type AdminConfig struct {
 	Books   *books.Books // read under the replica's lock
 	Scrub   *scrub.Scrub
 	Disk    func() Disk
+	Leads   func() bool // whether this node leads the journal's stream
 	Cards   *seal.Cards // turns a card number into its account
 	Log     *slog.Logger
 }
@@ -168,6 +169,7 @@ func problem(w http.ResponseWriter, status int, slug, detail string) {
 type Status struct {
 	Node       string       `json:"node"`
 	Writer     string       `json:"writer"`
+	Leads      bool         `json:"leads"` // the journal's stream, as far as this node knows
 	Generation string       `json:"generation"`
 	Entry      uint64       `json:"entry"`
 	Term       uint64       `json:"term"`
@@ -186,7 +188,7 @@ func (a *Admin) status(r *http.Request) (Status, error) {
 	s := a.cfg.Replica.Status()
 	out := Status{
 		Node: s.Node.String(), Writer: s.Writer, Generation: s.Generation.String(), Entry: s.Entry, Term: s.Term,
-		At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
+		Leads: a.cfg.Leads(), At: s.At.UTC(), Digest: s.Digest.String(), Broken: s.Broken,
 		Scrubbed: a.scrubbed(), Disk: a.cfg.Disk(),
 	}
 	if a.cfg.Archive != nil {

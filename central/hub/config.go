@@ -48,8 +48,6 @@ type Config struct {
 
 	// Log takes the server's log: what it notes at Debug, warnings and errors at Warn. Nil: none.
 	Log *slog.Logger
-
-	lazySync bool // tests of tests only: no fsync
 }
 
 // Brand is one account.

@@ -135,6 +135,12 @@ func start(o *server.Options, sl *serverLog) (*server.Server, error) {
 	return s, nil
 }
 
+// Leads reports whether this node leads a stream of a brand, as far as it knows. It asks nobody.
+func (h *Hub) Leads(brand subjects.BrandID, stream string) bool {
+	srv := h.server.Load()
+	return srv != nil && (h.cfg.ClusterListen == "" || srv.JetStreamIsStreamLeader(brand.String(), stream))
+}
+
 // Connect opens a connection in process as this node's user in the brand's account, where it may do
 // everything. The connection is made again for ever, also to the server that follows one that was shut;
 // the caller closes it, before this Hub. Later options win.

@@ -55,7 +55,7 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 	o.JetStreamMaxStore = maxStore
 	o.DisableJetStreamBanner = true
 	o.StoreDir = h.cfg.DataDir
-	o.SyncAlways = !h.cfg.lazySync
+	o.SyncAlways = true
 	h.users(o, brands)
 	if err := h.cluster(o, bound); err != nil {
 		return nil, err

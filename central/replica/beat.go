@@ -29,6 +29,7 @@ func (r *Replica) beat(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		b := r.peers.self(r.now())
+		b.writing = b.writing && !r.hangs()
 		if err := r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil)); err != nil {
 			r.log.Debug("heartbeat", "err", err)
 		}
@@ -40,6 +41,19 @@ func (r *Replica) beat(ctx context.Context) error {
 			return r.cfg.Beats.Publish(net.Heartbeat(r.cfg.Node), b.append(nil))
 		}
 	}
+}
+
+// live notes that the fold goes on. The fold's goroutine calls it at least every few seconds.
+func (r *Replica) live() {
+	now := time.Now()
+	r.life.Store(&now)
+}
+
+// hangs reports whether the fold does not: on a disk that answers nothing, say. Its node must not go on saying
+// that it writes, or nobody would in its place.
+func (r *Replica) hangs() bool {
+	last := r.life.Load()
+	return last != nil && time.Since(*last) > r.hungAfter
 }
 
 // heartbeat is what a node says of itself.
@@ -233,14 +247,16 @@ func (p *peers) clocks(wall, now time.Time) (ahead []int64) {
 }
 
 // drift gives how far a clock that says wall now is from the median of the nodes heard lately and itself.
-// Fewer than three nodes have no majority on what the time is: then it is zero.
-func (p *peers) drift(wall, now time.Time) time.Duration {
+// Fewer than three nodes have no majority on what the time is: then it is zero. known is false if those are
+// no more than half of a centre of so many nodes: one that starts alone may be a year ahead, and cannot tell.
+func (p *peers) drift(wall, now time.Time, nodes int) (off time.Duration, known bool) {
 	offsets := append(p.clocks(wall, now), 0)
+	known = 2*len(offsets) > nodes
 	if len(offsets) < 3 {
-		return 0
+		return 0, known
 	}
 	slices.Sort(offsets)
-	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs()
+	return (time.Duration(offsets[len(offsets)/2]) * time.Millisecond).Abs(), known
 }
 
 // tick gives the time that enters the state, in Unix milliseconds: this node's, and of two that may not

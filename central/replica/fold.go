@@ -165,6 +165,7 @@ func (r *Replica) fold(ctx context.Context) error {
 	turn := time.NewTicker(beatEvery)
 	defer turn.Stop()
 	for {
+		r.live()
 		for r.spilt != nil { // before any other proposal, whose entry may spill one again
 			p := r.spilt
 			r.spilt = nil

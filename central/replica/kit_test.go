@@ -136,6 +136,7 @@ type member struct {
 
 	saveEvery time.Duration
 	worth     uint64
+	hungAfter time.Duration
 	opts      []nats.Option // of the journal's connection
 
 	*Replica
@@ -246,6 +247,9 @@ func (m *member) open() {
 	}
 	if m.worth > 0 {
 		m.Replica.worth = m.worth
+	}
+	if m.hungAfter > 0 {
+		m.Replica.hungAfter = m.hungAfter
 	}
 }
 

@@ -126,8 +126,8 @@ func TestDriftIsFromTheMedian(t *testing.T) {
 		for i, off := range d.peers {
 			p.hear(beatOf(i+1, 0, false, c.now.Add(off)), c.now)
 		}
-		if got := p.drift(c.now, c.now); got != d.want {
-			t.Errorf("others at %v: drift %v, want %v", d.peers, got, d.want)
+		if got, known := p.drift(c.now, c.now, 3); got != d.want || known != (len(d.peers) > 0) {
+			t.Errorf("others at %v: drift %v, known %v, want %v", d.peers, got, known, d.want)
 		}
 	}
 	// One that has long been silent has no voice.
@@ -135,8 +135,15 @@ func TestDriftIsFromTheMedian(t *testing.T) {
 	p.hear(beatOf(1, 0, false, c.now.Add(-time.Hour)), c.now)
 	c.add(time.Minute)
 	p.hear(beatOf(2, 0, false, c.now.Add(-time.Hour)), c.now)
-	if got := p.drift(c.now, c.now); got != 0 {
-		t.Errorf("drift %v of two clocks", got)
+	if got, known := p.drift(c.now, c.now, 3); got != 0 || !known {
+		t.Errorf("drift %v of two clocks, known %v", got, known)
+	}
+	c.add(time.Minute)
+	if _, known := p.drift(c.now, c.now, 3); known {
+		t.Error("of three nodes one alone knows the time")
+	}
+	if _, known := p.drift(c.now, c.now, 1); !known {
+		t.Error("one that is all of the centre does not know the time")
 	}
 }
 

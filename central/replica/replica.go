@@ -42,7 +42,7 @@ type Config struct {
 	Node    subjects.NodeID
 	Net     subjects.Net
 	Machine fold.Machine
-	Nodes   int        // of the centre; zero: not known
+	Nodes   int        // of the centre: more than half of them must be heard for one to write. Zero: none need be
 	Dir     string     // for history and the snapshot; made if it is not there
 	Conn    *nats.Conn // journal, proposals
 	Beats   *nats.Conn // heartbeats, on a connection of their own: a full pipe must not look like a death
@@ -73,6 +73,7 @@ type Replica struct {
 	meetings  chan meeting
 	harmed    chan struct{} // buffer 1: a file may be damaged
 	saved     atomic.Bool   // there is a snapshot
+	hungAfter time.Duration // hung, except in tests
 
 	self    uint64 // drawn at each start: this process's mark in what it writes
 	history *history
@@ -93,6 +94,7 @@ type Replica struct {
 	term      atomic.Uint64
 	folded    atomic.Uint64 // tip.number, for whoever needs no lock
 	broken    atomic.Bool
+	life      atomic.Pointer[time.Time] // when the fold last showed that it goes on
 
 	// Owned by the fold's goroutine.
 	writing bool
@@ -103,6 +105,11 @@ type Replica struct {
 
 	lastWait time.Duration // for the stream leader, the next time
 	fenced   bool          // the journal was being restored, the last time it was looked at
+
+	leader struct {
+		sync.Mutex
+		asked context.CancelFunc // guarded by the mutex: ends the wait of a question under way; else nil
+	}
 }
 
 // tip is the last entry folded.
@@ -134,6 +141,7 @@ func Open(cfg Config) (*Replica, error) {
 		saveEvery: snapshotEvery,
 		mayWait:   mayWait,
 		worth:     worthFetching,
+		hungAfter: hung,
 		moved:     make(chan struct{}),
 		proposals: make(chan *waiting, 1024),
 		entered:   make(chan entered, readAhead),
@@ -166,7 +174,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	r.fetch(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
-	for _, part := range []func(context.Context) error{r.read, r.beat, r.serve, r.lend, r.keep, r.mend, r.fold} {
+	for _, part := range []func(context.Context) error{r.read, r.beat, r.hear, r.serve, r.lend, r.keep, r.mend, r.fold} {
 		wg.Go(func() {
 			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)

@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +13,6 @@ import (
 
 	"tillstream/central/fold"
 	"tillstream/kv/record"
-	"tillstream/subjects"
 )
 
 // Times of the journal's writer.
@@ -24,6 +22,7 @@ const (
 	publishWait   = 500 * time.Millisecond // for the stream's acknowledgement; doubled up to waitMost
 	tipWait       = 250 * time.Millisecond // for the stream leader to say what the last message is; the same
 	waitMost      = 2 * time.Second        // a busy centre must not be kept busy with what is asked again
+	hung          = 10 * time.Second       // of the fold: five times the longest that it waits without a word
 	clockMayDrift = 2 * time.Second        // from the median of the nodes' clocks
 )
 
@@ -56,13 +55,17 @@ func (r *Replica) turn(ctx context.Context) {
 	}
 }
 
-// clockIsOff reports whether this node's clock is too far from the others', and then stands down.
+// clockIsOff reports whether this node's clock is too far from the others', or too few of those are heard to
+// tell, and then stands down.
 func (r *Replica) clockIsOff() bool {
-	off := r.peers.drift(r.now(), time.Now())
-	if off <= clockMayDrift {
+	off, known := r.peers.drift(r.now(), time.Now(), r.cfg.Nodes)
+	switch {
+	case known && off <= clockMayDrift:
 		return false
-	}
-	if r.writing {
+	case !r.writing:
+	case !known:
+		r.standDown(errors.New("too few of the centre's nodes are heard to know the time"))
+	default:
 		r.standDown(fmt.Errorf("this node's clock is %s off the median of the centre", off))
 	}
 	return true
@@ -91,7 +94,9 @@ func (r *Replica) candidate(ctx context.Context) error {
 		return err
 	}
 	if last.hash != r.tip.hash {
-		return fmt.Errorf("%w: the journal is at message %d", ErrBehind, last.stream)
+		if err := r.catchUp(ctx, last); err != nil {
+			return err
+		}
 	}
 	e := r.next(nil)
 	e.Term = e.Number
@@ -198,6 +203,7 @@ func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 	start := time.Now()
 	after, ackWait := r.tip.stream, publishWait
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		r.live()
 		pctx, cancel := context.WithTimeout(ctx, ackWait)
 		ackWait = min(2*ackWait, waitMost)
 		ack, err := r.js.PublishMsg(pctx, msg,
@@ -232,6 +238,7 @@ func (r *Replica) append(ctx context.Context, e *fold.Entry) error {
 // message is still the one before it). errLost means that something else lies there.
 func (r *Replica) fate(ctx context.Context, e *fold.Entry) (last tip, stored bool, err error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		r.live()
 		if last, err = r.last(ctx); err == nil {
 			break
 		}
@@ -263,9 +270,11 @@ func (r *Replica) patiently(ctx context.Context, ask func(context.Context) error
 	wait := max(r.lastWait, tipWait)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	r.ask(cancel)
+	defer r.ask(nil)
 	err := ask(ctx)
 	switch {
-	case err == nil:
+	case err == nil || errors.Is(ctx.Err(), context.Canceled): // there is another leader
 		r.lastWait = tipWait
 	case ctx.Err() != nil:
 		r.lastWait = min(2*wait, waitMost)
@@ -273,33 +282,14 @@ func (r *Replica) patiently(ctx context.Context, ask func(context.Context) error
 	return err
 }
 
-// readLast asks with the question itself and not through the client's handle of the stream: that one would
-// be answered by the copy at hand, since the stream lets copies be read, and not by the leader's.
+// readLast reads the journal's last message at the stream's leader; an empty journal is the zero tip.
 func (r *Replica) readLast(ctx context.Context) (tip, error) {
-	question, err := json.Marshal(map[string]string{"last_by_subj": r.cfg.Net.Journal()})
-	if err != nil {
-		return tip{}, err
-	}
-	m, err := r.cfg.Conn.RequestWithContext(ctx, subjects.StreamMessage(r.cfg.Net.JournalStream()), question)
-	if err != nil {
-		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Sequence uint64 `json:"seq"`
-			Data     []byte `json:"data"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
-	}
-	switch e := answer.Error; {
-	case e == nil:
-		return tip{hash: sha256.Sum256(answer.Message.Data), stream: answer.Message.Sequence}, nil
-	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+	data, seq, err := r.atLeader(ctx, map[string]any{"last_by_subj": r.cfg.Net.Journal()})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return tip{}, nil
-	default:
-		return tip{}, fmt.Errorf("read the journal's last message: %w", e)
 	}
+	if err != nil {
+		return tip{}, fmt.Errorf("read the journal's last message: %w", err)
+	}
+	return tip{hash: sha256.Sum256(data), stream: seq}, nil
 }

@@ -118,13 +118,13 @@ func cacheNode(dir string) (cfg edge.Config, path string, err error) {
 	if err != nil {
 		return cfg, "", err
 	}
-	ports, err := fleet.FreePorts(1)
+	free, err := freeAddresses(1)
 	if err != nil {
 		return cfg, "", err
 	}
 	n := benchNet()
 	cfg = edge.Config{
-		DC: n.DC, Env: n.Env, Brand: n.Brand, Data: filepath.Join(dir, "node"), Listen: fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		DC: n.DC, Env: n.Env, Brand: n.Brand, Data: filepath.Join(dir, "node"), Listen: free[0],
 		CardKey: key, Store: subjects.StoreID{Token: subjects.MustToken("0001")},
 	}
 	y, err := yaml.Marshal(cfg)

@@ -25,10 +25,10 @@ const probes = 20
 // knockEvery is how often a receipt is offered after a kill: how exact the figure is.
 const knockEvery = 20 * time.Millisecond
 
-// takeover measures how long no receipt is posted after the node that writes was killed with -9: from the
-// kill until the next pack of a store is answered, which is until the next writer's second message. The
-// stream's leader lives on another node, or, measured apart, on the one that is killed: then nats-server's
-// own election is the longer part.
+// takeover measures how long no receipt is posted after a node of the centre was killed with -9: from the kill
+// until the next pack of a store is answered. Three kinds of victim: the node that writes, while the stream's
+// leader lives on another one; the leader's node, while the writer lives on another one; and a node that is
+// both. With the leader goes nats-server's own election, which is the longer part by far.
 func (b *bench) takeover(ctx context.Context) ([]Result, error) {
 	dir, err := b.place.onDisk("takeover")
 	if err != nil {
@@ -49,11 +49,15 @@ func (b *bench) takeoverRounds(ctx context.Context, c *processes) ([]Result, err
 	if err := c.ready(ctx); err != nil {
 		return nil, err
 	}
-	apart, err := c.kills(ctx, b, b.size(10, 3), false)
+	apart, err := c.kills(ctx, b, b.size(10, 3), theWriter)
 	if err != nil {
 		return nil, err
 	}
-	together, err := c.kills(ctx, b, b.size(3, 1), true)
+	leader, err := c.kills(ctx, b, b.size(4, 1), theLeader)
+	if err != nil {
+		return nil, err
+	}
+	together, err := c.kills(ctx, b, b.size(4, 1), both)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +65,8 @@ func (b *bench) takeoverRounds(ctx context.Context, c *processes) ([]Result, err
 	return []Result{
 		{Name: "takeover", Value: seconds(percentile(apart, 50)), Unit: "s", goal: valueAtMost(0.5)},
 		{Name: "takeover_max", Value: seconds(percentile(apart, 100)), Unit: "s", goal: valueAtMost(0.5)},
+		{Name: "takeover_leader", Value: seconds(percentile(leader, 50)), Unit: "s"},
+		{Name: "takeover_leader_max", Value: seconds(percentile(leader, 100)), Unit: "s"},
 		{Name: "takeover_with_leader", Value: seconds(percentile(together, 50)), Unit: "s"},
 		{Name: "takeover_with_leader_max", Value: seconds(percentile(together, 100)), Unit: "s"},
 	}, nil
@@ -190,36 +196,46 @@ func (c *processes) ready(ctx context.Context) error {
 	})
 }
 
-// kills kills the writer so many times and gives how long nothing was posted, sorted.
-func (c *processes) kills(ctx context.Context, b *bench, rounds int, withLeader bool) ([]time.Duration, error) {
+// victim is whom a kill is for.
+type victim string
+
+const (
+	theWriter victim = "the writer"
+	theLeader victim = "the stream's leader"
+	both      victim = "the writer, which is the stream's leader too"
+)
+
+// kills kills a victim so many times and gives how long nothing was posted, sorted.
+func (c *processes) kills(ctx context.Context, b *bench, rounds int, who victim) ([]time.Duration, error) {
 	var took []time.Duration
 	for i := range rounds {
 		if i > 0 && b.late() {
-			b.note("%d of %d kills: time is up", i, rounds)
+			b.note("%d of %d kills of %s: time is up", i, rounds, who)
 			break
 		}
-		writer, err := c.place(ctx, withLeader)
+		killed, err := c.place(ctx, who)
 		if err != nil {
 			return nil, err
 		}
-		d, err := c.killOne(ctx, writer)
+		d, err := c.killOne(ctx, killed)
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, d)
-		if err := writer.start(ctx); err != nil {
+		took = append(took, d.Round(time.Millisecond))
+		if err := killed.start(ctx); err != nil {
 			return nil, err
 		}
 		if err := c.ready(ctx); err != nil {
 			return nil, err
 		}
 	}
+	b.note("kills of %s: nothing was posted for %v", who, took)
 	slices.Sort(took)
 	return took, nil
 }
 
-// place sees to it that the stream's leader is where it should be, and gives the node that writes.
-func (c *processes) place(ctx context.Context, withLeader bool) (writer *process, err error) {
+// place sees to it that the stream's leader is where it should be, and gives the node that is to be killed.
+func (c *processes) place(ctx context.Context, who victim) (killed *process, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyIn)
 	defer cancel()
 	err = until(ctx, 100*time.Millisecond, "the stream's leader is where it should be", func() error {
@@ -227,21 +243,20 @@ func (c *processes) place(ctx context.Context, withLeader bool) (writer *process
 		if err != nil {
 			return err
 		}
-		leader := ""
+		killed = nil
+		leader := h.Writer // the one that shall lead
 		for _, p := range c.nodes {
-			if p.name == h.Writer {
-				writer = p
-			} else {
+			if p.name == h.Leader && who == theLeader || p.name == h.Writer && who != theLeader {
+				killed = p
+			}
+			if p.name != h.Writer && who != both {
 				leader = p.name
 			}
 		}
-		if writer == nil || h.Leader == "" {
+		if killed == nil || h.Writer == "" || h.Leader == "" {
 			return fmt.Errorf("no writer or no leader: %+v", h)
 		}
-		if withLeader {
-			leader = h.Writer
-		}
-		if (h.Leader == h.Writer) == withLeader {
+		if (h.Leader == h.Writer) == (who == both) {
 			return nil
 		}
 		if _, err := c.nodes[0].ask(leader); err != nil {
@@ -252,14 +267,14 @@ func (c *processes) place(ctx context.Context, withLeader bool) (writer *process
 	if err != nil {
 		return nil, err
 	}
-	return writer, c.ready(ctx)
+	return killed, c.ready(ctx)
 }
 
-// killOne kills the writer under a store that posts one receipt after the other through another node.
-func (c *processes) killOne(ctx context.Context, writer *process) (_ time.Duration, err error) {
+// killOne kills a node under a store that posts one receipt after the other through another node.
+func (c *processes) killOne(ctx context.Context, killed *process) (_ time.Duration, err error) {
 	var to []string
 	for _, p := range c.nodes {
-		if p != writer {
+		if p != killed {
 			to = append(to, "nats-leaf://"+p.leaf)
 		}
 	}
@@ -274,7 +289,7 @@ func (c *processes) killOne(ctx context.Context, writer *process) (_ time.Durati
 		}
 	}
 	began := time.Now()
-	if err := writer.kill(); err != nil {
+	if err := killed.kill(); err != nil {
 		return 0, err
 	}
 	err = c.knock(ctx, s)

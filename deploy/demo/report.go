@@ -69,7 +69,7 @@ func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) 
 		BooksTransactions: t.Transactions, WallSeconds: wall.Seconds(),
 	}
 	if len(verified.Nodes) > 0 {
-		g.BooksDigest = verified.Nodes[0].Digest
+		g.BooksDigest = verified.Nodes[0].Digest.String()
 	}
 	errs := []error{err, readErr, r.compare(ctx, &g, t, count)}
 	g.ReceiptsPerSecond = float64(g.ReceiptsCommitted) / max(wall.Seconds(), 1e-9)

@@ -11,18 +11,20 @@ import (
 	"path/filepath"
 	"sync"
 
+	"tillstream/deploy/laws"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
 )
 
 // Config says how large a fleet is and where it lies.
 type Config struct {
-	Dir    string // of everything; a fleet opened again on it goes on where it was
-	Edge   string // of the edge nodes' files; empty: within Dir. A tmpfs gives each till a disk of its own
-	Nodes  int    // of the centre; zero: 3
-	Stores int    // zero: 1
-	Tills  int    // per store; zero: 1
-	NATS   bool   // tills open their NATS door too
+	Dir    string     // of everything; a fleet opened again on it goes on where it was
+	Edge   string     // of the edge nodes' files; empty: within Dir. A tmpfs gives each till a disk of its own
+	Nodes  int        // of the centre; zero: 3
+	Stores int        // zero: 1
+	Tills  int        // per store; zero: 1
+	NATS   bool       // tills open their NATS door too
+	Sent   *laws.Sent // journal of what tills are sent, of a fleet that is opened again; nil: a new one
 
 	Archive string // directory; the centre's nodes archive the journal below it. Empty: they do not
 
@@ -37,6 +39,7 @@ type Fleet struct {
 	centre []*Centre
 	stores []*Store
 	cards  *seal.Cards
+	claims []net.PacketConn // to the ports of all nodes
 
 	archiveKey string // public
 
@@ -44,7 +47,8 @@ type Fleet struct {
 	ctx    context.Context // of all nodes; ends in Close
 	cancel context.CancelFunc
 	mu     sync.Mutex
-	failed []error // guarded by mu: nodes that ended by themselves
+	failed []error  // guarded by mu: nodes that ended by themselves
+	meant  []string // guarded by mu: see Mean
 }
 
 // Open makes the fleet's files where they are missing, and starts all nodes. It returns when they run;
@@ -57,6 +61,9 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 	cfg.Stores, cfg.Tills = max(cfg.Stores, 1), max(cfg.Tills, 1)
 	if cfg.Edge == "" {
 		cfg.Edge = cfg.Dir
+	}
+	if cfg.Sent == nil {
+		cfg.Sent = laws.NewSent()
 	}
 	// The nodes take a relative path to be below their own directory.
 	for _, dir := range []*string{&cfg.Dir, &cfg.Edge} {
@@ -115,6 +122,9 @@ func (f *Fleet) Close() error {
 	}
 	f.cancel()
 	f.wg.Wait()
+	for _, c := range f.claims {
+		errs = append(errs, c.Close())
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return errors.Join(append(errs, f.failed...)...)
@@ -169,7 +179,7 @@ func (f *Fleet) prepare() error {
 	if f.cards, err = seal.OpenCards(cardKey); err != nil {
 		return err
 	}
-	ports, err := FreePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
+	ports, err := f.freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
 	if err != nil {
 		return err
 	}
@@ -186,8 +196,9 @@ func (f *Fleet) prepare() error {
 
 // FreePorts finds ports that nobody uses now. A node keeps its address over a crash, so they cannot be
 // left to the system at each start; and they lie below the range from which the system gives ports to
-// outgoing connections, or one of those takes a node's port while the node is down.
-func FreePorts(n int) ([]int, error) {
+// outgoing connections, or one of those takes a node's port while the node is down. What keeps other fleets
+// off them, here and in other processes, is a claim: the UDP port of the same number, held until Close.
+func (f *Fleet) freePorts(n int) ([]int, error) {
 	const from, to, tries = 10000, 32000, 10000
 	ports := make([]int, 0, n)
 	for range tries {
@@ -195,11 +206,19 @@ func FreePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 		port := from + rand.IntN(to-from)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		claim, err := net.ListenPacket("udp", addr)
 		if err != nil {
 			continue
 		}
-		defer l.Close() //nolint:errcheck // nothing was sent on it
+		f.claims = append(f.claims, claim)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue // and nobody tries it again
+		}
+		if err := l.Close(); err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
 		ports = append(ports, port)
 	}
 	return nil, fmt.Errorf("find %d free ports: found %d in %d tries", n, len(ports), tries)

@@ -93,49 +93,27 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// settle waits until all is posted, holds the laws to the books and to the journal, and the books, sums
-// and every customer's, to an independent count of what was sold.
+// settle waits until all is posted, holds the laws to what was sent, to the journal and to the books, and the
+// sums of the books to an independent count of what the test has sold.
 func settle(t *testing.T, f *fleet.Fleet, sold []sales.Receipt) {
 	t.Helper()
 	if err := f.Settle(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	v, err := f.CheckBooks(within(t, patience))
+	h, err := f.CheckBooks(within(t, patience))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := sales.CountPoints(sold)
-	got := v.Nodes[0].Totals
+	got := h.Nodes[0].Totals
 	if got.Posted != uint64(len(sold)) || -got.Issued != want.Issued || got.Returned != want.Returned ||
 		got.Shopper != want.Balance || -got.Debt != want.Debt {
 		t.Errorf("books: posted %d issued %d returned %d balance %d debt %d;\n count: %d %d %d %d %d",
 			got.Posted, -got.Issued, got.Returned, got.Shopper, -got.Debt,
 			len(sold), want.Issued, want.Returned, want.Balance, want.Debt)
 	}
-	if n := len(v.Nodes); n != len(f.Centre()) {
-		t.Errorf("%d nodes have verified their books, want %d", n, len(f.Centre()))
-	}
-	checkCustomers(t, f, want)
-	checkJournal(t, f)
-}
-
-func checkCustomers(t *testing.T, f *fleet.Fleet, want sales.Count) {
-	t.Helper()
-	for _, c := range f.Centre() {
-		n := c.Node()
-		err := n.Replica().Read(t.Context(), 0, func(uint64) {
-			if got := n.Books().Accounts(); got != len(want.Customers) {
-				t.Errorf("node %s: %d accounts, want %d", c.Name(), got, len(want.Customers))
-			}
-			for customer, w := range want.Customers {
-				s, _ := n.Books().Shopper(f.Cards().Account(customer))
-				if s.Balance != w.Points || s.Debt != w.Debt {
-					t.Errorf("node %s, customer %s: balance %d debt %d, want %d and %d",
-						c.Name(), customer, s.Balance, s.Debt, w.Points, w.Debt)
-				}
-			}
-		})
-		must(t, err)
+	if n := len(h.Nodes); n != len(f.Centre()) {
+		t.Errorf("the books of %d nodes are checked, want %d", n, len(f.Centre()))
 	}
 }
 

@@ -51,6 +51,8 @@ func TestHostileStore(t *testing.T) {
 	own := f.Net().Ingest(bad.Config().Store)
 	ask := func(subject string, data []byte) (*nats.Msg, error) { return nc.Request(subject, data, 2*time.Second) }
 
+	const notIts = "store 0002 sent the start of a chain that is not its own"
+	f.Mean(notIts, "store 0002 sent records of chain", "store 0002 began chain")
 	l := selling(t, f, often, all[300:])
 	overheard := theirs(t, p, f.Net().Ingest(good))
 	stolen := newChain(f, good.String(), "01", purchase("thief", 1_000_000_00))
@@ -86,7 +88,7 @@ func TestHostileStore(t *testing.T) {
 	l.wait()
 	settle(t, f, all)
 	for _, text := range incidents(t, f) {
-		if !strings.Contains(text, "store 0002 sent the start of a chain that is not its own") {
+		if !strings.Contains(text, notIts) {
 			t.Errorf("incident %q", text)
 		}
 	}

@@ -92,9 +92,8 @@ func (l *load) feed(ctx context.Context, queues map[*fleet.Till]chan *sales.Rece
 
 // post asks a till until it has kept the receipt.
 func (l *load) post(at *fleet.Till, r *sales.Receipt) {
-	body := r.Body(at.Config().Store.String(), at.Config().Till.String(), r.Customer)
 	for {
-		a, err := fleet.Post(l.t.Context(), l.client, at.URL(), r.Return, r.RID, body)
+		a, err := at.Sell(l.t.Context(), l.client, r)
 		switch {
 		case err == nil && a.Kept():
 			l.sold.Add(1)

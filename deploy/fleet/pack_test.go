@@ -6,6 +6,7 @@ import (
 
 	"tillstream/central/books"
 	"tillstream/deploy/fleet"
+	"tillstream/deploy/laws"
 	"tillstream/deploy/sales"
 	"tillstream/kv/record"
 	"tillstream/subjects"
@@ -39,6 +40,13 @@ func newChain(f *fleet.Fleet, store, till string, receipts ...sales.Receipt) []r
 		recs = append(recs, record.Receipt{Header: h, Data: data})
 	}
 	return recs
+}
+
+// noteSold notes that a till which the fleet does not have has sold a receipt, and answered for it.
+func noteSold(f *fleet.Fleet, store, till string, r sales.Receipt) {
+	at := laws.Place{Store: subjects.StoreID{Token: subjects.MustToken(store)}, Till: subjects.TillID{Token: subjects.MustToken(till)}}
+	f.Sent().Send(laws.NewSale(&r, at, f.Cards().Account(r.Customer), r.Body(store, till)))
+	f.Sent().Answered(r.RID, at)
 }
 
 // packOf is what a store would send of a chain.

@@ -32,6 +32,7 @@ func TestRestartOfEverything(t *testing.T) {
 		lose(t, filepath.Join(cfg.Dir, filepath.FromSlash(path)))
 	}
 
+	cfg.Sent = f.Sent()
 	f = start(t, cfg)
 	t.Cleanup(func() { stop(t, f) })
 	settle(t, f, old)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 
+	"tillstream/deploy/laws"
+	"tillstream/deploy/sales"
 	"tillstream/kv/record"
 )
 
@@ -45,6 +47,19 @@ func Post(ctx context.Context, client *http.Client, till string, isReturn bool, 
 		return Answer{}, fmt.Errorf("post receipt %s: %w", rid, err)
 	}
 	return Answer{res.StatusCode, b}, nil
+}
+
+// Sell gives the till a receipt as Post does, and notes in the fleet's journal what was sent and whether it
+// was kept.
+func (t *Till) Sell(ctx context.Context, client *http.Client, r *sales.Receipt) (Answer, error) {
+	at := laws.Place{Store: t.cfg.Store, Till: t.cfg.Till}
+	body := r.Body(at.Store.String(), at.Till.String(), r.Customer)
+	t.f.Sent().Send(laws.NewSale(r, at, t.f.cards.Account(r.Customer), body))
+	a, err := Post(ctx, client, t.URL(), r.Return, r.RID, body)
+	if err == nil && a.Kept() {
+		t.f.Sent().Answered(r.RID, at)
+	}
+	return a, err
 }
 
 // Lookup asks a till or store for a card, as a POS does.

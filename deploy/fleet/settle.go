@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"tillstream/deploy/ops"
+	"tillstream/central"
+	"tillstream/deploy/laws"
 )
 
 // Ready waits until somebody writes the journal and every edge node has heard from its upstream.
@@ -94,14 +96,38 @@ func (f *Fleet) edges() []*Edge {
 	return out
 }
 
-// CheckBooks holds the laws to the books of every node of the centre, as `ops books verify` does, and
-// the nodes' digests to each other. Call it when the fleet has settled.
-func (f *Fleet) CheckBooks(ctx context.Context) (ops.Verified, error) {
-	var urls []string
+// CheckBooks holds the laws of package laws to what was sold with Sell, to the journal and to the books of
+// every node of the centre that runs. Receipts that tills were given otherwise, or else all of them, must be
+// noted in Sent; if nothing is, the laws hold without it. Call it when the fleet has settled.
+func (f *Fleet) CheckBooks(ctx context.Context) (laws.History, error) {
+	var nodes []*central.Node
 	for _, c := range f.centre {
 		if n := c.Node(); n != nil {
-			urls = append(urls, n.URL())
+			nodes = append(nodes, n)
 		}
 	}
-	return ops.Verify(ctx, ops.Client{URLs: urls})
+	h, err := laws.Examine(ctx, f.net, nodes)
+	if err != nil {
+		return h, err
+	}
+	f.mu.Lock()
+	h.Meant = slices.Clone(f.meant)
+	f.mu.Unlock()
+	h.Sent = f.cfg.Sent.Sales()
+	var errs []error
+	for _, v := range laws.Check(h) {
+		errs = append(errs, fmt.Errorf("%w: %s", laws.ErrBroken, v))
+	}
+	return h, errors.Join(errs...)
 }
+
+// Mean says that incidents, forks and foreign records that contain one of these texts are provoked on
+// purpose: no law is broken by them.
+func (f *Fleet) Mean(texts ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.meant = append(f.meant, texts...)
+}
+
+// Sent is the journal of what was sent to the tills.
+func (f *Fleet) Sent() *laws.Sent { return f.cfg.Sent }

@@ -37,8 +37,7 @@ func give(t *testing.T, at *fleet.Till, r sales.Receipt) sales.Receipt {
 // ask posts one receipt to one till.
 func ask(t *testing.T, at *fleet.Till, r sales.Receipt) fleet.Answer {
 	t.Helper()
-	body := r.Body(at.Config().Store.String(), at.Config().Till.String(), r.Customer)
-	a, err := fleet.Post(within(t, 10*time.Second), http.DefaultClient, at.URL(), r.Return, r.RID, body)
+	a, err := at.Sell(within(t, 10*time.Second), http.DefaultClient, &r)
 	must(t, err)
 	return a
 }

@@ -248,6 +248,7 @@ func TestWriterSleepsWithAnEntryUnderWay(t *testing.T) {
 			s.beatsOut.shut()
 			one := purchase("sleeper", 9_00)
 			recs := newChain(f, "0001", "77", one)
+			noteSold(f, "0001", "77", one)
 			sold = append(sold, one)
 			pack := proposalOf("0001", recs)
 			var wg sync.WaitGroup

@@ -60,6 +60,8 @@ func rooms() []room {
 		{path: "deploy/demo", may: []string{"*"}},
 		{path: "deploy/fleet", may: []string{"*"}},
 		{path: "deploy/house", outside: onlyStandard()},
+		{path: "deploy/laws", may: []string{"central", "central/*", "deploy/sales", ground}},
+		{path: "deploy/mutant", outside: onlyStandard()},
 		{path: "deploy/ops", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
 		{path: "deploy/trial", may: []string{"*"}},

@@ -32,9 +32,9 @@ func (*statusCommand) Run(ctx context.Context, stdout io.Writer, c *Command) err
 
 func printStatus(b *bytes.Buffer, nodes []gateway.Status) {
 	t := newTable(b)
-	t.row("NODE", "ENTRY", "TERM", "WRITER", "DIGEST", "BROKEN", "SCRUBBED", "ARCHIVED", "DISK FREE")
+	t.row("NODE", "ENTRY", "TERM", "WRITER", "LEADS", "DIGEST", "BROKEN", "SCRUBBED", "ARCHIVED", "DISK FREE")
 	for _, s := range nodes {
-		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), prefix(s.Digest), yes(s.Broken), scrubbed(s.Scrubbed),
+		t.row(s.Node, s.Entry, s.Term, orDash(s.Writer), yes(s.Leads), prefix(s.Digest), yes(s.Broken), scrubbed(s.Scrubbed),
 			archived(s.Archive), diskFree(s.Disk))
 	}
 	t.end()

@@ -11,7 +11,7 @@
 //
 // The four states of a link:
 //
-//   - whole: bytes pass. A link may have a delay, see [Relay.Delay].
+//   - whole: bytes pass. A link may be slow, see [Relay.Delay] and [Relay.Rate].
 //   - cut: as if a router said "unreachable". Connections are reset at once, new ones are reset as
 //     soon as they are accepted. Both ends know.
 //   - silent: as if a cable were pulled behind a switch. Connections stay open, nothing passes, and

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	chunkSize   = 64 << 10 // bytes read at once on a delayed link
+	chunkSize   = 64 << 10 // bytes read at once on a slow link, and no more than it carries in chunkTime
+	chunkTime   = 20 * time.Millisecond
 	acceptPause = 5 * time.Millisecond
-	chunksOnWay = 256 // chunks that may be under way on a delayed link; more block the sender
+	chunksOnWay = 256 // chunks that may be under way on a slow link; more block the sender
 )
 
 // accept takes connections until Close.
@@ -53,20 +54,20 @@ func (r *Relay) carry(client *net.TCPConn) {
 	}
 	defer r.drop(server)
 	r.mu.Lock()
-	delay := r.delay
+	pace := r.pace
 	r.mu.Unlock()
 	var pumps sync.WaitGroup
-	pumps.Go(func() { r.pump(server, client, near, delay) })
-	pumps.Go(func() { r.pump(client, server, far, delay) })
+	pumps.Go(func() { r.pump(server, client, near, pace) })
+	pumps.Go(func() { r.pump(client, server, far, pace) })
 	pumps.Wait()
 }
 
 // pump carries what a side says, src to dst, until src ends. An orderly end is passed on as one;
 // anything else resets both, so that the other pump ends too.
-func (r *Relay) pump(dst, src *net.TCPConn, of side, delay time.Duration) {
+func (r *Relay) pump(dst, src *net.TCPConn, of side, pace pace) {
 	var err error
-	if delay > 0 {
-		err = r.copyLate(dst, src, of, delay)
+	if pace.delay > 0 || pace.rate > 0 {
+		err = r.copyLate(dst, src, of, pace)
 	} else {
 		err = r.copy(dst, src, of)
 	}
@@ -93,26 +94,53 @@ func (r *Relay) copy(dst, src *net.TCPConn, of side) error {
 	}
 }
 
+// pace is how slow a line is. Zero: as fast as it goes.
+type pace struct {
+	delay time.Duration
+	rate  int // bytes a second; zero: no bound
+}
+
+// takes is how long the line is busy with so many bytes.
+func (p pace) takes(bytes int) time.Duration {
+	if p.rate == 0 {
+		return 0
+	}
+	return time.Duration(bytes) * time.Second / time.Duration(p.rate)
+}
+
+// chunk is how many bytes are read at once.
+func (p pace) chunk() int {
+	if p.rate == 0 {
+		return chunkSize
+	}
+	return min(chunkSize, max(1, p.rate*int(chunkTime)/int(time.Second)))
+}
+
 type chunk struct {
 	due   time.Time
 	bytes []byte
 }
 
-// copyLate delivers what it reads after delay.
-func (r *Relay) copyLate(dst, src *net.TCPConn, of side, delay time.Duration) error {
+// copyLate delivers what it reads after the delay, and no faster than the line is.
+func (r *Relay) copyLate(dst, src *net.TCPConn, of side, pace pace) error {
 	way := make(chan chunk, chunksOnWay)
 	var writer sync.WaitGroup
 	writer.Go(func() { deliver(dst, src, way) })
 	defer writer.Wait()
 	defer close(way)
-	buf := make([]byte, chunkSize)
+	buf := make([]byte, pace.chunk())
+	var free time.Time // when the line is through with what came before
 	for {
 		if _, ok := r.await(of); !ok {
 			return net.ErrClosed
 		}
 		n, err := src.Read(buf)
 		if n > 0 {
-			way <- chunk{time.Now().Add(delay), append([]byte(nil), buf[:n]...)}
+			if now := time.Now(); now.After(free) {
+				free = now
+			}
+			free = free.Add(pace.takes(n))
+			way <- chunk{free.Add(pace.delay), append([]byte(nil), buf[:n]...)}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -41,7 +41,7 @@ type Relay struct {
 	state   state                 // guarded by mu
 	changed chan struct{}         // guarded by mu; closed and replaced at each change of state
 	target  string                // guarded by mu
-	delay   time.Duration         // guarded by mu; taken by a pair when it is accepted
+	pace    pace                  // guarded by mu; taken by a pair when it is accepted
 	conns   map[*net.TCPConn]side // guarded by mu; every open connection
 }
 
@@ -89,7 +89,16 @@ func (r *Relay) SetTarget(addr string) {
 func (r *Relay) Delay(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.delay = d
+	r.pace.delay = d
+}
+
+// Rate lets connections accepted from now on carry so many bytes a second, each, in each direction. Zero is
+// no bound. What has not arrived yet waits, and then the sender does. Cut and Heal put it on the connections
+// that are open.
+func (r *Relay) Rate(bytesPerSecond int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pace.rate = bytesPerSecond
 }
 
 // Cut resets all connections and every new one, until Heal.

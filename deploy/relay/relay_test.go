@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -219,6 +220,23 @@ func TestDelayPostponesBytes(t *testing.T) {
 	read(t, c, "x")
 	if got := time.Since(start); got < 2*d {
 		t.Fatalf("round trip %v, want at least %v", got, 2*d)
+	}
+}
+
+// A line of so many bytes a second takes its time, each way, and loses nothing.
+func TestRateBoundsBytes(t *testing.T) {
+	t.Parallel()
+	const rate, size = 200_000, 20_000
+	r := open(t, echo(t, "a"))
+	r.Rate(rate)
+	c := dial(t, r.Addr())
+	read(t, c, "a")
+	text := strings.Repeat("0123456789", size/10)
+	start := time.Now()
+	say(t, c, text)
+	read(t, c, text)
+	if got, least := time.Since(start), size*time.Second/rate; got < least {
+		t.Fatalf("%d bytes took %v, want at least %v", size, got, least)
 	}
 }
 

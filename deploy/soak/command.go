@@ -13,25 +13,26 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"tillstream/deploy/laws"
 )
 
 // Command is `tillstream soak`.
 type Command struct {
-	Minutes  float64 `default:"2" placeholder:"N" help:"How long faults go on (2). Coming to rest and the examination take some seconds more."`
-	Seed     uint64  `placeholder:"N" help:"Decides everything that happens; the same again for the same sizes. Without it one is drawn, and printed."`
-	Stores   int     `default:"3" placeholder:"N" help:"Stores, 1 to 50 (3)."`
-	Tills    int     `default:"2" placeholder:"N" help:"Tills in each, 1 to 20 (2)."`
-	Rate     int     `default:"90" placeholder:"N" help:"Receipts per second over all tills (90)."`
-	Dir      string  `placeholder:"DIR" help:"Keep everything there: logs, disks, configurations. Must be empty or missing."`
-	Keep     bool    `help:"Keep the directory also when nothing was wrong."`
-	Loopback bool    `help:"All nodes on loopback, also where network namespaces could be made."`
-	Nodes    string  `name:"log" default:"info" placeholder:"LEVEL" help:"Least level that the nodes log (info)."`
+	Minutes  float64       `default:"2" placeholder:"N" help:"How long faults go on (2). Coming to rest and the examination take some seconds more."`
+	Seed     uint64        `placeholder:"N" help:"Decides everything that happens; the same again for the same sizes. Without it one is drawn, and printed."`
+	Stores   int           `default:"3" placeholder:"N" help:"Stores, 1 to 50 (3)."`
+	Tills    int           `default:"2" placeholder:"N" help:"Tills in each, 1 to 20 (2)."`
+	Rate     int           `default:"90" placeholder:"N" help:"Receipts per second over all tills (90)."`
+	Centre   bool          `help:"Only the centre suffers: its nodes are killed, frozen and cut off, one, two or all at a time."`
+	Deadline time.Duration `default:"5s" placeholder:"TIME" help:"Within which a till that is up and left alone has to answer (5s)."`
+	Dir      string        `placeholder:"DIR" help:"Keep everything there: logs, disks, configurations. Must be empty or missing."`
+	Keep     bool          `help:"Keep the directory also when nothing was wrong."`
+	Loopback bool          `help:"All nodes on loopback, also where network namespaces could be made."`
+	Nodes    string        `name:"log" default:"info" placeholder:"LEVEL" help:"Least level that the nodes log (info)."`
 
 	Inside string `hidden:"" help:"Prefix of the namespaces in whose switch this process runs."`
 }
-
-// ErrViolations means that laws do not hold.
-var ErrViolations = errors.New("laws are broken")
 
 func (c *Command) check() error {
 	switch {
@@ -41,6 +42,8 @@ func (c *Command) check() error {
 		return errors.New("--stores: want 1 to 50; --tills: want 1 to 20")
 	case c.Rate < 1 || c.Rate > 1000:
 		return errors.New("--rate: want 1 to 1000")
+	case c.Deadline <= 0:
+		return errors.New("--deadline: want more than 0")
 	}
 	return nil
 }
@@ -57,7 +60,7 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64() >> 32 // short enough to be typed
 	}
-	fmt.Fprintf(stdout, "seed %d: again by: make soak MINUTES=%g SEED=%d\n", c.Seed, c.Minutes, c.Seed)
+	fmt.Fprintf(stdout, "seed %d: again by: %s\n", c.Seed, c.line())
 	fresh, err := c.directory()
 	if err != nil {
 		return err
@@ -68,6 +71,21 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	}
 	fmt.Fprintf(stdout, "seed %d; what there is, is in %s\n", c.Seed, c.Dir)
 	return err
+}
+
+// line is the command that plays this script again.
+func (c *Command) line() string {
+	text := fmt.Sprintf("make soak MINUTES=%g SEED=%d", c.Minutes, c.Seed)
+	if c.Centre {
+		text += " CENTRE=yes"
+	}
+	if c.Stores != 3 || c.Tills != 2 {
+		text = fmt.Sprintf("tillstream soak --minutes %g --seed %d --stores %d --tills %d", c.Minutes, c.Seed, c.Stores, c.Tills)
+		if c.Centre {
+			text += " --centre"
+		}
+	}
+	return text
 }
 
 // directory makes the soak's directory, and reports whether it was made for this soak alone.
@@ -116,7 +134,10 @@ func (c *Command) again(ctx context.Context, n *namespaces, stdout io.Writer) er
 	args := []string{
 		"netns", "exec", n.hub(), self, "soak", "--inside", n.prefix, "--dir", c.Dir, "--log", c.Nodes,
 		"--minutes", strconv.FormatFloat(c.Minutes, 'f', -1, 64), "--seed", strconv.FormatUint(c.Seed, 10),
-		"--stores", strconv.Itoa(c.Stores), "--tills", strconv.Itoa(c.Tills), "--rate", strconv.Itoa(c.Rate),
+		"--deadline", c.Deadline.String(), "--stores", strconv.Itoa(c.Stores), "--tills", strconv.Itoa(c.Tills), "--rate", strconv.Itoa(c.Rate),
+	}
+	if c.Centre {
+		args = append(args, "--centre")
 	}
 	cmd := exec.CommandContext(ctx, "ip", args...)
 	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
@@ -131,7 +152,7 @@ func (c *Command) again(ctx context.Context, n *namespaces, stdout io.Writer) er
 		return fmt.Errorf("the soak is interrupted: %w", context.Cause(ctx))
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
-		return ErrViolations // it has said which
+		return laws.ErrBroken // it has said which
 	}
 	if err != nil {
 		return fmt.Errorf("soak in namespace %s: %w", n.hub(), err)
@@ -147,6 +168,7 @@ func (c *Command) soak(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 	}
 	found, err := Run(ctx, Config{
 		For: time.Duration(c.Minutes * float64(time.Minute)), Seed: c.Seed, Stores: c.Stores, Tills: c.Tills, Rate: c.Rate,
+		Centre: c.Centre, Deadline: c.Deadline,
 		Dir: c.Dir, Binary: self, LogLevel: c.Nodes, Network: c.Inside, Out: stdout, Log: log,
 	})
 	for _, v := range found {
@@ -156,8 +178,8 @@ func (c *Command) soak(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	if len(found) > 0 {
-		return fmt.Errorf("seed %d: %d violations: %w", c.Seed, len(found), ErrViolations)
+		return fmt.Errorf("seed %d: %d violations: %w", c.Seed, len(found), laws.ErrBroken)
 	}
-	fmt.Fprintf(stdout, "seed %d: all %d laws hold\n", c.Seed, len(Laws()))
+	fmt.Fprintf(stdout, "seed %d: all %d laws hold\n", c.Seed, len(laws.Laws()))
 	return nil
 }

@@ -90,10 +90,10 @@ func (w *world) mourn(d death) {
 func (w *world) begin(ctx context.Context, s step) error {
 	n := w.choose(ctx, s)
 	switch s.fault {
-	case pullWAN, resetWAN, silenceWAN, deafenWAN, slowWAN, stallWAN, pullLAN, silenceLAN, pullCentre:
+	case pullWAN, resetWAN, silenceWAN, deafenWAN, slowWAN, narrowWAN, stallWAN, pullLAN, silenceLAN, pullCentre:
 		return w.beginLink(s, n)
-	case killCentre:
-		return w.killCentre(s)
+	case killCentre, killBoth:
+		return w.killSome(ctx, s)
 	}
 	switch {
 	case n.held != 0 || n.process == nil:
@@ -118,25 +118,40 @@ func (w *world) begin(ctx context.Context, s step) error {
 
 // chosen says which node it came to where the script left that open.
 func chosen(s step, n *node) string {
-	if s.writer {
+	if s.writer || s.fault == killWriter || s.fault == killLeader {
 		return ": " + n.target.String()
 	}
 	return ""
 }
 
-// choose gives the node of a step: its target, or the one that writes.
+// choose gives the node of a step: its target, or the one that writes or leads.
 func (w *world) choose(ctx context.Context, s step) *node {
 	n := w.node(s.target)
-	if !s.writer {
+	if !s.writer && s.fault != killWriter && s.fault != killLeader {
 		return n
 	}
-	status := w.status(ctx)
-	for _, c := range w.centre() {
-		if t := status[c]; t != nil && t.Writer == c.target.name() && c.held == 0 {
-			return c
-		}
+	writer, leader := w.chiefs(ctx)
+	if s.fault == killLeader {
+		writer = leader
+	}
+	if writer != nil && writer.held == 0 {
+		return writer
 	}
 	return n
+}
+
+// chiefs gives the node that writes the journal and the one that leads its stream; nil: none is known. They
+// may be one node.
+func (w *world) chiefs(ctx context.Context) (writer, leader *node) {
+	for c, s := range w.status(ctx) {
+		if s.Writer == c.target.name() {
+			writer = c
+		}
+		if s.Leads {
+			leader = c
+		}
+	}
+	return writer, leader
 }
 
 // take does to a node what a step says.
@@ -195,10 +210,25 @@ func (w *world) giveBack(ctx context.Context, s step, n *node) error {
 	return n.start(ctx, w)
 }
 
-func (w *world) killCentre(s step) error {
+// killSome kills all of the centre at once, or those that write and lead; where that is one node, the next one
+// with it, so that two die in any case and the third can write nothing.
+func (w *world) killSome(ctx context.Context, s step) error {
+	victims, names := w.centre(), ""
+	if s.fault == killBoth {
+		writer, leader := w.chiefs(ctx)
+		if writer == nil || leader == nil {
+			w.say("%3d %s: one of them is not known; nothing is done", s.number, s)
+			return nil
+		}
+		if writer == leader {
+			leader = w.node(target{atCentre, (writer.target.store + 1) % 3, 0})
+		}
+		victims = []*node{writer, leader}
+		names = fmt.Sprintf(": %s, %s", writer.target, leader.target)
+	}
 	w.counts.fault(s.fault)
-	w.say("%3d %s", s.number, s)
-	for _, n := range w.centre() {
+	w.say("%3d %s%s", s.number, s, names)
+	for _, n := range victims {
 		if n.held != 0 {
 			continue
 		}
@@ -259,7 +289,9 @@ func (w *world) beginLink(s step, n *node) error {
 	case deafenWAN:
 		n.deafen()
 	case slowWAN:
-		n.delay(s.delay)
+		n.slow(s.delay, 0)
+	case narrowWAN:
+		n.slow(0, s.rate)
 	case stallWAN:
 		w.stall(s, n)
 	}
@@ -280,8 +312,8 @@ func (w *world) heal(s step, n *node) error {
 		if err := w.net.plug(n.target); err != nil && !errors.Is(err, errNoCable) {
 			return err
 		}
-	case slowWAN:
-		n.delay(0)
+	case slowWAN, narrowWAN:
+		n.slow(0, 0)
 	}
 	n.healRelays()
 	return nil
@@ -335,10 +367,11 @@ func (n *node) deafen() {
 	}
 }
 
-// delay slows a line. What is connected is reset, or it would go on as before.
-func (n *node) delay(d time.Duration) {
+// slow makes a line slow, or as fast as it was. What is connected is reset, or it would go on as before.
+func (n *node) slow(delay time.Duration, rate int) {
 	for _, r := range n.relays {
-		r.Delay(d)
+		r.Delay(delay)
+		r.Rate(rate)
 		r.Cut()
 		r.Heal()
 	}

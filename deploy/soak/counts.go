@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"tillstream/deploy/laws"
 )
 
 // counts is what a soak counts while it runs. It is safe for many goroutines.
@@ -14,11 +16,11 @@ type counts struct {
 	took     []time.Duration          // of posts at tills that were up and left alone
 	tries    int                      // posts in all
 	repeated int                      // answers that the till had it from before
-	tries16  Tries
+	tries16  laws.Tries
 }
 
-func newCounts() *counts {
-	return &counts{faults: map[fault]int{}, starts: map[tier][]time.Duration{}, tries16: Tries{Deadline: deadline}}
+func newCounts(deadline time.Duration) *counts {
+	return &counts{faults: map[fault]int{}, starts: map[tier][]time.Duration{}, tries16: laws.Tries{Deadline: deadline}}
 }
 
 func (c *counts) fault(f fault) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"tillstream/deploy/laws"
 	"tillstream/edge/journal"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -37,7 +38,7 @@ type disks struct {
 
 	mu      sync.Mutex
 	excused map[record.RID]excuse // guarded by mu
-	found   []Violation           // guarded by mu
+	found   []laws.Violation      // guarded by mu
 	errs    []error               // guarded by mu
 }
 
@@ -170,8 +171,8 @@ func (d *disks) durable(c *change, old, put map[record.RID]held) {
 func (d *disks) wrong(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.found) < maxSaid {
-		d.found = append(d.found, Violation{"durable", fmt.Sprintf(format, args...)})
+	if len(d.found) < laws.MaxSaid {
+		d.found = append(d.found, laws.Violation{Law: "durable", Text: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -183,7 +184,7 @@ func (d *disks) close() {
 
 // result waits until all changes are read, and gives why which receipts may be lost. One that its till has
 // answered once more, after it was asked again since, is not among them.
-func (d *disks) result() (map[record.RID]string, []Violation, error) {
+func (d *disks) result() (map[record.RID]string, []laws.Violation, error) {
 	d.left.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()

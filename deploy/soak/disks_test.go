@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tillstream/deploy/laws"
 	"tillstream/edge/journal"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -44,7 +45,7 @@ func commit(t *testing.T, dir string, n *node, many int) (rids []record.RID) {
 // chain is a world of one store with two tills, of which nothing runs.
 func chain(t *testing.T) *world {
 	t.Helper()
-	w, err := newWorld(Config{Dir: t.TempDir(), Stores: 1, Tills: 2, Out: t.Output()})
+	w, err := newWorld(Config{Dir: t.TempDir(), Stores: 1, Tills: 2, Deadline: time.Second, Out: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestWhatIsNotDurable(t *testing.T) {
 	rids := commit(t, n.data, n, 2)
 	never := record.NewRID(time.Now())
 	for _, rid := range append(rids, never) {
-		x := &sale{Sale: Sale{RID: rid, At: n.place()}}
+		x := &sale{Sale: laws.Sale{RID: rid, At: n.place()}}
 		w.sent.send(x)
 		w.sent.answered(x, time.Now(), time.Now(), n.disk.Load())
 	}

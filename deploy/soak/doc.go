@@ -29,10 +29,8 @@
 //
 // # Laws
 //
-// The laws are functions of a [History], which [Examine] reads from the nodes of a centre that run in this
-// process: at the end of a soak all processes are stopped in order and the centre's nodes are opened here,
-// one of them without its replica, which is made again from the journal. A fleet's nodes can be examined
-// as they run.
+// They are those of package laws: at the end of a soak all processes are stopped in order and the centre's
+// nodes are opened in this one, one of them without its replica, which is made again from the journal.
 //
 // # Failure
 //

@@ -99,6 +99,21 @@ func (n *node) start(ctx context.Context, w *world) error {
 	return nil
 }
 
+// look is how often a wait looks again.
+const look = 10 * time.Millisecond
+
+// sleep waits unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // watch waits until the node answers, and from then on it is up.
 func (n *node) watch(ctx context.Context, w *world, fresh bool) {
 	p, calm := n.process, n.calm.Load()

@@ -16,6 +16,7 @@ import (
 
 	"tillstream/central"
 	"tillstream/central/gateway"
+	"tillstream/deploy/laws"
 )
 
 // Bounds of the parts of a soak that are not the script.
@@ -28,13 +29,13 @@ const (
 )
 
 // play is the soak from the first process to the last.
-func (w *world) play(ctx context.Context) (History, error) {
+func (w *world) play(ctx context.Context) (laws.History, error) {
 	w.began = time.Now()
 	if err := w.startAll(ctx); err != nil {
-		return History{}, err
+		return laws.History{}, err
 	}
 	if err := w.up(ctx); err != nil {
-		return History{}, err
+		return laws.History{}, err
 	}
 	w.disks.run()
 	w.began = time.Now()
@@ -46,21 +47,21 @@ func (w *world) play(ctx context.Context) (History, error) {
 	for _, n := range tills {
 		w.drive(selling, last, n, time.Second*time.Duration(len(tills))/time.Duration(w.cfg.Rate))
 	}
-	if err := w.conduct(ctx, newScript(w.cfg.Seed, w.cfg.For, w.stores, w.tills)); err != nil {
-		return History{}, err
+	if err := w.conduct(ctx, newScript(w.cfg.Seed, w.cfg.For, w.stores, w.tills, w.cfg.Centre)); err != nil {
+		return laws.History{}, err
 	}
 	stop()
 	settled, err := w.settle(ctx)
 	if err != nil {
-		return History{}, err
+		return laws.History{}, err
 	}
 	differs, err := w.askTills(ctx)
 	if err != nil {
-		return History{}, err
+		return laws.History{}, err
 	}
 	give()
 	if err := w.stopAll(); err != nil {
-		return History{}, err
+		return laws.History{}, err
 	}
 	h, err := w.examine(ctx)
 	if err != nil {
@@ -68,7 +69,7 @@ func (w *world) play(ctx context.Context) (History, error) {
 	}
 	h.Settled, h.Differs, h.Sent = settled, differs, w.sent.sales()
 	h.Tries = w.counts.tries16
-	var durable []Violation
+	var durable []laws.Violation
 	h.Excused, durable, err = w.disks.result()
 	w.found = append(w.found, durable...)
 	return h, err
@@ -132,7 +133,7 @@ func (w *world) healAll(ctx context.Context) error {
 			if err := w.net.plug(n.target); err != nil && !errors.Is(err, errNoCable) {
 				return err
 			}
-			n.delay(0)
+			n.slow(0, 0)
 			n.healRelays()
 		}
 		n.held = 0
@@ -149,9 +150,9 @@ func (w *world) healAll(ctx context.Context) error {
 }
 
 // settle makes everything whole and waits until all that was answered is posted.
-func (w *world) settle(ctx context.Context) (Settled, error) {
+func (w *world) settle(ctx context.Context) (laws.Settled, error) {
 	if err := w.healAll(ctx); err != nil {
-		return Settled{}, err
+		return laws.Settled{}, err
 	}
 	whole := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
@@ -172,7 +173,7 @@ func (w *world) settle(ctx context.Context) (Settled, error) {
 		}
 		// A till whose store was put back learns of it when it asks again; until then all looks well.
 		if what == "" && (posted == uint64(answered) || time.Since(rest) > quiet) {
-			s := Settled{Backlog: max(answered-int(first), 0), Took: rest.Sub(whole)}
+			s := laws.Settled{Backlog: max(answered-int(first), 0), Took: rest.Sub(whole)}
 			w.say("all is whole and at rest: %d receipts answered, %d posted; %d were left to post, which took %s",
 				answered, posted, s.Backlog, s.Took.Round(time.Millisecond))
 			return s, nil
@@ -182,17 +183,17 @@ func (w *world) settle(ctx context.Context) (Settled, error) {
 			w.mourn(d)
 			if d.node.process == nil {
 				if err := d.node.start(ctx, w); err != nil {
-					return Settled{}, err
+					return laws.Settled{}, err
 				}
 			}
 		default:
 		}
 		if !sleep(ctx, 10*look) {
 			if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				return Settled{}, fmt.Errorf("the soak is interrupted: %w", err)
+				return laws.Settled{}, fmt.Errorf("the soak is interrupted: %w", err)
 			}
 			w.wrong("I17", "not at rest %s after all was whole: %s; %d receipts answered, %d posted", settleWithin, what, answered, posted)
-			return Settled{Backlog: max(answered-int(first), 0), Took: settleWithin}, nil
+			return laws.Settled{Backlog: max(answered-int(first), 0), Took: settleWithin}, nil
 		}
 	}
 }
@@ -237,7 +238,7 @@ func (w *world) askTills(ctx context.Context) ([]string, error) {
 	var mu sync.Mutex
 	var differs []string
 	var wg sync.WaitGroup
-	until := time.Now().Add(restWithin)
+	until := time.Now().Add(laws.RestWithin)
 	for _, card := range cards {
 		a, err := client.Account(ctx, gateway.AccountQuestion{Card: card})
 		if err != nil {
@@ -302,17 +303,17 @@ func (w *world) stopAll() error {
 }
 
 // examine opens the centre in this process, one of its nodes without its replica.
-func (w *world) examine(ctx context.Context) (_ History, err error) {
+func (w *world) examine(ctx context.Context) (_ laws.History, err error) {
 	ctx, cancel := context.WithTimeout(ctx, examineIn)
 	defer cancel()
 	again := w.centre()[w.cfg.Seed%3]
 	if err := os.RemoveAll(filepath.Join(again.data, "replica")); err != nil {
-		return History{}, fmt.Errorf("take a replica away: %w", err)
+		return laws.History{}, fmt.Errorf("take a replica away: %w", err)
 	}
 	w.say("all processes have stopped; the centre is examined, the replica of %s made again from the journal", again.target)
 	file, err := os.OpenFile(filepath.Join(w.dir, "log", "examination.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return History{}, fmt.Errorf("examine: %w", err)
+		return laws.History{}, fmt.Errorf("examine: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // a log
 	log := slog.New(slog.NewTextHandler(file, nil))
@@ -330,11 +331,11 @@ func (w *world) examine(ctx context.Context) (_ History, err error) {
 	for _, n := range w.centre() {
 		cfg, err := w.centreConfig(n.target, here.addr, n.data)
 		if err != nil {
-			return History{}, err
+			return laws.History{}, err
 		}
 		c, err := central.Open(cfg, log)
 		if err != nil {
-			return History{}, fmt.Errorf("examine %s: %w", n.target, err)
+			return laws.History{}, fmt.Errorf("examine %s: %w", n.target, err)
 		}
 		nodes = append(nodes, c)
 		wg.Go(func() {
@@ -343,7 +344,7 @@ func (w *world) examine(ctx context.Context) (_ History, err error) {
 			}
 		})
 	}
-	return Examine(ctx, brand(), nodes)
+	return laws.Examine(ctx, brand(), nodes)
 }
 
 // lastLine gives the last line of a file.

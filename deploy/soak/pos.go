@@ -3,27 +3,26 @@ package soak
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
+	"tillstream/deploy/laws"
 	"tillstream/deploy/sales"
 	"tillstream/kv/record"
 )
 
 const (
 	callers    = 3                     // sales that a till may have under way
-	deadline   = 5 * time.Second       // of one post
 	tryAgain   = 50 * time.Millisecond // after one that was not answered
 	atATime    = 1000                  // receipts that are generated together
 	lookWithin = 10 * time.Second      // of a look-up, all in all
 )
 
 // place is where the till is.
-func (n *node) place() Place { return Place{n.store, n.till} }
+func (n *node) place() laws.Place { return laws.Place{Store: n.store, Till: n.till} }
 
 // drive sells at a till until ctx ends: a receipt every so often, as long as a caller is free. When ctx has
 // ended, those under way are posted until the till answers for them or last ends.
@@ -62,12 +61,9 @@ func (w *world) drive(ctx, last context.Context, n *node, every time.Duration) {
 // sell posts a receipt for the first time.
 func (w *world) sell(ctx context.Context, n *node, r *sales.Receipt) {
 	x := &sale{customer: r.Customer, path: "/v1/receipts", body: r.Body(n.store.String(), n.till.String(), r.Customer)}
-	x.Sale = Sale{RID: r.RID, Kind: record.KindSale, Body: record.Hash(sha256.Sum256(x.body)), At: n.place()}
+	x.Sale = laws.NewSale(r, n.place(), w.cards.Account(r.Customer), x.body)
 	if r.Return {
-		x.Kind, x.path = record.KindReturn, "/v1/returns"
-	}
-	if r.Customer != "" {
-		x.Account, x.Points = w.cards.Account(r.Customer), pointsOf(r)
+		x.path = "/v1/returns"
 	}
 	w.sent.send(x)
 	w.post(ctx, n, x, x.body)
@@ -88,7 +84,8 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 
 // post posts a receipt until its till has answered for it: always the same bytes under the same rid.
 func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
-	for wait := patience(x.RID); ; wait = deadline {
+	deadline := w.cfg.Deadline
+	for wait := patience(x.RID, deadline); ; wait = deadline {
 		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
 		status, answer, err := n.post(ctx, wait, x.path, x.RID, body)
 		took := time.Since(began)
@@ -121,20 +118,11 @@ func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
 
 // patience is how long a POS waits for the first answer: one in thirty hangs up at once, when the receipt
 // may be kept already or not, and asks again.
-func patience(rid record.RID) time.Duration {
+func patience(rid record.RID, deadline time.Duration) time.Duration {
 	if n := rid[15]; n%32 == 0 {
 		return time.Duration(1+n/32) * time.Millisecond
 	}
 	return deadline
-}
-
-// pointsOf counts what a receipt gives or takes.
-func pointsOf(r *sales.Receipt) int64 {
-	c := sales.CountPoints([]sales.Receipt{*r})
-	if r.Return {
-		return c.Returned
-	}
-	return c.Issued
 }
 
 // answer is what a till says of a receipt, or of what is wrong with it.

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tillstream/deploy/laws"
 )
 
 // report prints what there was.
-func (w *world) report(h History) {
+func (w *world) report(h laws.History) {
 	out := func(format string, args ...any) { fmt.Fprintf(w.cfg.Out, format+"\n", args...) }
 	c := w.counts
 	c.mu.Lock()
@@ -24,7 +26,7 @@ func (w *world) report(h History) {
 	var lines []string
 	for _, f := range slices.Sorted(maps.Keys(c.faults)) {
 		total += c.faults[f]
-		lines = append(lines, fmt.Sprintf("%d %s", c.faults[f], f))
+		lines = append(lines, fmt.Sprintf("%d %s", c.faults[f], strings.TrimSuffix(string(f), ",")))
 	}
 	out("faults     %d: %s", total, strings.Join(lines, "; "))
 	for _, t := range []tier{atCentre, atStore, atTill} {
@@ -34,13 +36,13 @@ func (w *world) report(h History) {
 	}
 	out("rest       %d receipts were left to post when all was whole again, which took %s", h.Settled.Backlog, short(h.Settled.Took))
 	w.reportDisks(h)
-	out("%s", strings.Replace(Summary(h), "journal:", "journal   ", 1))
+	out("%s", strings.Replace(laws.Summary(h), "journal:", "journal   ", 1))
 }
 
 // reportDisks says what went with disks, and what that law allows.
-func (w *world) reportDisks(h History) {
+func (w *world) reportDisks(h laws.History) {
 	out := func(format string, args ...any) { fmt.Fprintf(w.cfg.Out, format+"\n", args...) }
-	posted := h.posted()
+	posted := h.Posted()
 	may, lost := map[int]int{}, map[int]int{}
 	total := 0
 	for rid := range h.Excused {

@@ -4,49 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
-
-// fault is what goes wrong in a step.
-type fault string
-
-// The faults. Their order is part of what a seed means.
-const (
-	pullWAN      fault = "pull the WAN cable of"
-	resetWAN     fault = "reset the WAN of"
-	silenceWAN   fault = "silence the WAN of"
-	deafenWAN    fault = "hold what is answered over the WAN of"
-	slowWAN      fault = "slow the WAN of"
-	stallWAN     fault = "stall now and then the WAN of"
-	pullLAN      fault = "pull the LAN cable of"
-	silenceLAN   fault = "silence the LAN of"
-	pullCentre   fault = "pull the cable of"
-	kill         fault = "kill -9"
-	killCentre   fault = "kill -9 all of the centre,"
-	freeze       fault = "freeze"
-	restart      fault = "restart in order"
-	takeImage    fault = "take an image of"
-	restoreImage fault = "put back an image of"
-	wipeEdge     fault = "take the disk of"
-	dropCache    fault = "delete the cache of"
-	wipeReplica  fault = "wipe the replica of"
-	wipeStream   fault = "wipe the jetstream directory of"
-)
-
-// weighted is how often each fault is drawn.
-func weighted() []struct {
-	fault  fault
-	weight int
-} {
-	return []struct {
-		fault  fault
-		weight int
-	}{
-		{pullWAN, 8}, {resetWAN, 5}, {silenceWAN, 6}, {deafenWAN, 4}, {slowWAN, 5}, {stallWAN, 4}, {pullLAN, 6}, {silenceLAN, 4},
-		{pullCentre, 4}, {kill, 24}, {killCentre, 3}, {freeze, 10}, {restart, 6}, {takeImage, 8}, {restoreImage, 20},
-		{wipeEdge, 2}, {dropCache, 4}, {wipeReplica, 4}, {wipeStream, 1},
-	}
-}
 
 // tier is a kind of node.
 type tier int
@@ -97,6 +57,7 @@ type step struct {
 	target target
 	writer bool          // of the centre rather the node that writes than the target
 	delay  time.Duration // of a slow line
+	rate   int           // of a narrow one, in bytes a second
 	image  int           // number of the image that is taken or put back
 	drop   int           // image that is let go of for it; 0: none
 	mode   mode
@@ -107,7 +68,9 @@ type step struct {
 func (s step) String() string {
 	text := string(s.fault)
 	switch {
-	case s.fault == killCentre:
+	case s.fault == killCentre || s.fault == killBoth:
+	case s.fault == killWriter || s.fault == killLeader:
+		text += " or else " + s.target.String()
 	case s.writer:
 		text += " the node that writes, or else " + s.target.String()
 	default:
@@ -116,6 +79,8 @@ func (s step) String() string {
 	switch s.fault {
 	case slowWAN:
 		text += fmt.Sprintf(" by %s", s.delay)
+	case narrowWAN:
+		text += fmt.Sprintf(" to %d bytes/s", s.rate)
 	case takeImage:
 		return fmt.Sprintf("%s, %s (image %d)", text, s.mode, s.image)
 	case restoreImage:
@@ -133,6 +98,7 @@ const (
 	calm        = 3 * time.Second  // at the beginning, when nothing happens
 	respite     = time.Second      // a node is left alone after a fault
 	keptImages  = 4                // of one node
+	recovered   = 8 * time.Second  // of the centre: nats-server's own election takes most of it
 	quietBefore = 6 * time.Second  // of the centre, before a jetstream directory is wiped
 	quietAfter  = 15 * time.Second // and after it: the node has to get the journal from the other two
 	tries       = 200              // draws for one step
@@ -145,6 +111,9 @@ const writerShare = 50
 type script struct {
 	rand          *rand.Rand
 	stores, tills int
+	centre        bool     // only the centre has to suffer
+	weights       []weight // of the faults
+	deck          []fault  // those that have not come up yet
 	steps         []step
 	busy          map[target]time.Duration // until when a node is left to its fault
 	cut           map[target]time.Duration // until when a link is
@@ -155,16 +124,46 @@ type script struct {
 	image         int
 }
 
-// newScript makes the steps of a soak: one fault every one to three seconds, over a time.
-func newScript(seed uint64, length time.Duration, stores, tills int) []step {
+// newScript makes the steps of a soak, over a time: one fault every one to three seconds, each kind once before
+// they are drawn by weight. Where only the centre has to suffer, every other one waits until it has recovered.
+func newScript(seed uint64, length time.Duration, stores, tills int, centre bool) []step {
 	s := &script{
-		rand: rand.New(rand.NewPCG(seed, 0x736f616b)), stores: stores, tills: tills,
+		rand: rand.New(rand.NewPCG(seed, 0x736f616b)), stores: stores, tills: tills, centre: centre, weights: everywhere(),
 		busy: map[target]time.Duration{}, cut: map[target]time.Duration{}, images: map[target][]int{},
 	}
-	// An image of every edge node, taken early, is what makes old ones possible.
+	if centre {
+		s.weights = takeOvers()
+	}
+	for _, w := range s.weights {
+		s.deck = append(s.deck, w.fault)
+	}
+	s.rand.Shuffle(len(s.deck), func(i, k int) { s.deck[i], s.deck[k] = s.deck[k], s.deck[i] })
 	at := calm
-	for i := range stores {
-		for k := -1; k < tills; k++ {
+	if !centre {
+		s.firstImages(at)
+	}
+	for at < length {
+		if st, ok := s.draw(at); ok {
+			s.add(st)
+		}
+		at += s.gap()
+	}
+	return s.steps
+}
+
+// gap is the time to the next fault.
+func (s *script) gap() time.Duration {
+	gap := time.Second + time.Duration(s.rand.Int64N(int64(2*time.Second)))
+	if s.centre && s.rand.IntN(2) == 0 {
+		gap += recovered
+	}
+	return gap
+}
+
+// firstImages takes an image of every edge node: taken early, it is what makes old ones possible.
+func (s *script) firstImages(at time.Duration) {
+	for i := range s.stores {
+		for k := -1; k < s.tills; k++ {
 			t := target{atStore, i, 0}
 			if k >= 0 {
 				t = target{atTill, i, k}
@@ -172,13 +171,6 @@ func newScript(seed uint64, length time.Duration, stores, tills int) []step {
 			s.add(s.imageOf(step{at: at, fault: takeImage, target: t, mode: paused}))
 		}
 	}
-	for at < length {
-		if st, ok := s.draw(at); ok {
-			s.add(st)
-		}
-		at += time.Second + time.Duration(s.rand.Int64N(int64(2*time.Second)))
-	}
-	return s.steps
 }
 
 func (s *script) add(st step) {
@@ -194,13 +186,16 @@ func (s *script) draw(at time.Duration) (step, bool) {
 		s.quiet = at + st.dur + quietAfter
 		return st, true
 	}
+	if st, ok := s.deal(at); ok {
+		return st, true
+	}
 	total := 0
-	for _, w := range weighted() {
+	for _, w := range s.weights {
 		total += w.weight
 	}
 	for range tries {
 		x := s.rand.IntN(total)
-		for _, w := range weighted() {
+		for _, w := range s.weights {
 			if x -= w.weight; x >= 0 {
 				continue
 			}
@@ -213,15 +208,27 @@ func (s *script) draw(at time.Duration) (step, bool) {
 	return step{}, false
 }
 
+// deal gives the first fault of the deck that can be at a time.
+func (s *script) deal(at time.Duration) (st step, ok bool) {
+	i := slices.IndexFunc(s.deck, func(f fault) bool {
+		st, ok = s.make(at, f)
+		return ok || f == wipeStream // which waits until it may be, and comes then
+	})
+	if i >= 0 {
+		s.deck = slices.Delete(s.deck, i, i+1)
+	}
+	return st, ok
+}
+
 func (s *script) make(at time.Duration, f fault) (step, bool) {
 	st := step{at: at, fault: f}
 	switch f {
-	case pullWAN, resetWAN, silenceWAN, deafenWAN, slowWAN, stallWAN, pullLAN, silenceLAN, pullCentre:
+	case pullWAN, resetWAN, silenceWAN, deafenWAN, slowWAN, narrowWAN, stallWAN, pullLAN, silenceLAN, pullCentre:
 		return s.link(st)
 	case wipeStream:
 		s.wipe = true // and until then the centre is left alone
 		return st, false
-	case killCentre:
+	case killCentre, killBoth:
 		st.dur = s.between(100*time.Millisecond, 3*time.Second)
 		for i := range 3 {
 			if !s.free(target{atCentre, i, 0}, at) {
@@ -237,9 +244,9 @@ func (s *script) make(at time.Duration, f fault) (step, bool) {
 	if st.target = s.victim(f); !s.free(st.target, at) {
 		return st, false
 	}
-	st.writer = st.target.tier == atCentre && f != wipeReplica && s.rand.IntN(100) < writerShare
+	st.writer = st.target.tier == atCentre && (f == freeze || f == restart) && s.rand.IntN(100) < writerShare
 	switch f {
-	case kill, dropCache, wipeReplica:
+	case kill, killWriter, killLeader, dropCache, wipeReplica:
 		st.dur = s.between(50*time.Millisecond, 5*time.Second)
 	case freeze:
 		st.dur = s.between(500*time.Millisecond, 5*time.Second)
@@ -264,7 +271,7 @@ func (s *script) victim(f fault) target {
 	store, till, centre := s.rand.IntN(s.stores), s.rand.IntN(s.tills), s.rand.IntN(3)
 	x := s.rand.IntN(10)
 	switch {
-	case f == wipeReplica || (f == kill || f == freeze || f == restart) && x < 4:
+	case s.centre || f == wipeReplica || f == killWriter || f == killLeader || (f == kill || f == freeze || f == restart) && x < 4:
 		return target{atCentre, centre, 0}
 	case x < 6:
 		return target{atStore, store, 0}
@@ -285,6 +292,9 @@ func (s *script) link(st step) (step, bool) {
 			return st, false
 		}
 		st = s.node(st)
+	case narrowWAN:
+		st.rate = 1000 * (1 + s.rand.IntN(30))
+		st.target = target{atStore, store, 0}
 	case slowWAN:
 		st.delay = s.between(50*time.Millisecond, 800*time.Millisecond).Round(time.Millisecond)
 		st.target = target{atStore, store, 0}

@@ -18,15 +18,15 @@ func scriptText(steps []step) []string {
 // A seed is all that is needed to play a soak again.
 func TestSameSeedSameScript(t *testing.T) {
 	t.Parallel()
-	one, again := newScript(7, 10*time.Minute, 3, 2), newScript(7, 10*time.Minute, 3, 2)
+	one, again := newScript(7, 10*time.Minute, 3, 2, false), newScript(7, 10*time.Minute, 3, 2, false)
 	if !slices.Equal(scriptText(one), scriptText(again)) {
 		t.Error("two scripts of one seed differ")
 	}
-	if slices.Equal(scriptText(one), scriptText(newScript(8, 10*time.Minute, 3, 2))) {
+	if slices.Equal(scriptText(one), scriptText(newScript(8, 10*time.Minute, 3, 2, false))) {
 		t.Error("the scripts of two seeds are the same")
 	}
 	// A longer soak begins as a shorter one of the same seed.
-	short := newScript(7, time.Minute, 3, 2)
+	short := newScript(7, time.Minute, 3, 2, false)
 	if !slices.Equal(scriptText(short), scriptText(one[:len(short)])) {
 		t.Error("a shorter script is not the beginning of the longer one")
 	}
@@ -36,20 +36,53 @@ func TestSameSeedSameScript(t *testing.T) {
 func TestScriptHasEveryFault(t *testing.T) {
 	t.Parallel()
 	seen := map[fault]int{}
-	steps := newScript(1, time.Hour, 3, 2)
+	steps := newScript(1, time.Hour, 3, 2, false)
 	for i, s := range steps {
 		seen[s.fault]++
 		if gap := s.at - steps[max(i, 1)-1].at; gap < 0 || gap > 10*time.Second {
 			t.Errorf("step %d comes %s after the one before it", s.number, gap)
 		}
 	}
-	for _, w := range weighted() {
+	for _, w := range everywhere() {
 		if seen[w.fault] < 3 {
 			t.Errorf("%q comes up %d times in an hour", w.fault, seen[w.fault])
 		}
 	}
 	if n := len(steps); n < 1500 || n > 2000 {
 		t.Errorf("%d steps in an hour, want one every two seconds", n)
+	}
+}
+
+// The two minutes that CI plays have each fault, whatever the seed.
+func TestTwoMinutesHaveEveryFault(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		seen := map[fault]bool{}
+		for _, s := range newScript(seed, 2*time.Minute, 3, 2, false) {
+			seen[s.fault] = true
+		}
+		for _, w := range everywhere() {
+			if !seen[w.fault] {
+				t.Errorf("seed %d: %q does not come up", seed, w.fault)
+			}
+		}
+	}
+}
+
+// Where only the centre has to suffer, nothing is done to stores and tills, and every kind comes up.
+func TestScriptOfTakeOvers(t *testing.T) {
+	t.Parallel()
+	seen := map[fault]int{}
+	for _, s := range newScript(1, time.Hour, 3, 2, true) {
+		seen[s.fault]++
+		if s.target.tier != atCentre {
+			t.Errorf("%s at %s", s, s.at)
+		}
+	}
+	for _, w := range takeOvers() {
+		if seen[w.fault] < 20 {
+			t.Errorf("%q comes up %d times in an hour", w.fault, seen[w.fault])
+		}
 	}
 }
 
@@ -60,7 +93,7 @@ func TestScriptCanBePlayed(t *testing.T) {
 	for seed := range uint64(50) {
 		images := map[int]target{}
 		until := map[target]time.Duration{}
-		for _, s := range newScript(seed, 20*time.Minute, 2, 3) {
+		for _, s := range newScript(seed, 20*time.Minute, 2, 3, false) {
 			switch s.fault {
 			case takeImage:
 				delete(images, s.drop)
@@ -70,8 +103,8 @@ func TestScriptCanBePlayed(t *testing.T) {
 					t.Errorf("seed %d: %s: the image is of %v", seed, s, images[s.image])
 				}
 			}
-			if s.fault == pullWAN || s.fault == resetWAN || s.fault == silenceWAN || s.fault == deafenWAN || s.fault == slowWAN || s.fault == stallWAN ||
-				s.fault == pullLAN || s.fault == silenceLAN || s.fault == killCentre {
+			if s.fault == pullWAN || s.fault == resetWAN || s.fault == silenceWAN || s.fault == deafenWAN || s.fault == slowWAN || s.fault == stallWAN || s.fault == narrowWAN ||
+				s.fault == pullLAN || s.fault == silenceLAN || s.fault == killCentre || s.fault == killBoth {
 				continue
 			}
 			if s.at < until[s.target] {
@@ -88,7 +121,7 @@ func TestStreamIsWipedInQuiet(t *testing.T) {
 	t.Parallel()
 	wiped := 0
 	for seed := range uint64(50) {
-		steps := newScript(seed, 20*time.Minute, 3, 2)
+		steps := newScript(seed, 20*time.Minute, 3, 2, false)
 		for i, w := range steps {
 			if w.fault != wipeStream {
 				continue

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"tillstream/deploy/laws"
 	"tillstream/kv/record"
 )
 
@@ -11,9 +12,9 @@ import (
 // the system under test has said but that.
 type sent struct {
 	mu     sync.Mutex
-	byTill map[Place][]*sale // guarded by mu; in the order in which they were first sent
-	n      map[Place]int     // guarded by mu; how many of them are answered
-	late   map[Place][]*sale // guarded by mu; the last that were answered, with their bodies
+	byTill map[laws.Place][]*sale // guarded by mu; in the order in which they were first sent
+	n      map[laws.Place]int     // guarded by mu; how many of them are answered
+	late   map[laws.Place][]*sale // guarded by mu; the last that were answered, with their bodies
 }
 
 // remembered is how many receipts a POS could send again.
@@ -21,7 +22,7 @@ const remembered = 60
 
 // sale is a Sale under way.
 type sale struct {
-	Sale
+	laws.Sale
 	asked    time.Time // when the post began that was answered last
 	customer string
 	path     string
@@ -30,7 +31,7 @@ type sale struct {
 }
 
 func newSent() *sent {
-	return &sent{byTill: map[Place][]*sale{}, n: map[Place]int{}, late: map[Place][]*sale{}}
+	return &sent{byTill: map[laws.Place][]*sale{}, n: map[laws.Place]int{}, late: map[laws.Place][]*sale{}}
 }
 
 // send notes a receipt before it is sent for the first time.
@@ -62,7 +63,7 @@ type resale struct {
 }
 
 // lately gives the last receipts that a till has answered, at most so many.
-func (s *sent) lately(p Place, most int) (out []resale) {
+func (s *sent) lately(p laws.Place, most int) (out []resale) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	late := s.late[p]
@@ -73,7 +74,7 @@ func (s *sent) lately(p Place, most int) (out []resale) {
 }
 
 // answeredAt is how many receipts a till has answered, or all tills of a store if no till is named.
-func (s *sent) answeredAt(at Place) (n int) {
+func (s *sent) answeredAt(at laws.Place) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p, k := range s.n {
@@ -85,7 +86,7 @@ func (s *sent) answeredAt(at Place) (n int) {
 }
 
 // answeredOn gives what a till has answered.
-func (s *sent) answeredOn(p Place) []sale {
+func (s *sent) answeredOn(p laws.Place) []sale {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []sale
@@ -122,10 +123,10 @@ func (s *sent) asked() map[record.RID]time.Time {
 }
 
 // sales gives all.
-func (s *sent) sales() []Sale {
+func (s *sent) sales() []laws.Sale {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []Sale
+	var out []laws.Sale
 	for _, list := range s.byTill {
 		for _, x := range list {
 			out = append(out, x.Sale)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tillstream/central/gateway"
+	"tillstream/deploy/laws"
 	"tillstream/deploy/ops"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
@@ -26,9 +27,12 @@ import (
 type Config struct {
 	For    time.Duration // how long faults go on
 	Seed   uint64
-	Stores int // 1 to 50
-	Tills  int // per store, 1 to 20
-	Rate   int // receipts per second over all tills
+	Stores int  // 1 to 50
+	Tills  int  // per store, 1 to 20
+	Rate   int  // receipts per second over all tills
+	Centre bool // only the centre has to suffer: take-overs
+
+	Deadline time.Duration // within which a till that is up and left alone has to answer
 
 	Dir      string // of everything; must be empty or missing
 	Binary   string // tillstream's
@@ -62,14 +66,14 @@ type world struct {
 	sent   *sent
 	resold atomic.Int64 // receipts that a POS is sending again
 	counts *counts
-	found  []Violation // that no history shows
+	found  []laws.Violation // that no history shows
 }
 
 // newWorld makes all files of the chain. Nothing runs yet.
 func newWorld(cfg Config) (*world, error) {
 	w := &world{
 		cfg: cfg, dir: cfg.Dir, stores: cfg.Stores, tills: cfg.Tills, byName: map[target]*node{},
-		over: make(chan struct{}), died: make(chan death, 64), images: map[int]*image{}, sent: newSent(), counts: newCounts(),
+		over: make(chan struct{}), died: make(chan death, 64), images: map[int]*image{}, sent: newSent(), counts: newCounts(cfg.Deadline),
 		admin: &http.Client{Transport: &http.Transport{}},
 	}
 	w.disks = newDisks(w)
@@ -139,7 +143,7 @@ func (w *world) say(format string, args ...any) {
 
 // wrong notes a violation that no history shows.
 func (w *world) wrong(law, format string, args ...any) {
-	v := Violation{law, fmt.Sprintf(format, args...)}
+	v := laws.Violation{Law: law, Text: fmt.Sprintf(format, args...)}
 	w.found = append(w.found, v)
 	w.say("VIOLATION %s", v)
 }
@@ -244,7 +248,7 @@ func (w *world) ops() ops.Client {
 }
 
 // Run runs a soak. It gives the violations; an error means that the soak itself could not go on.
-func Run(ctx context.Context, cfg Config) (_ []Violation, err error) {
+func Run(ctx context.Context, cfg Config) (_ []laws.Violation, err error) {
 	// The processes end with the thread that started them.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -260,5 +264,5 @@ func Run(ctx context.Context, cfg Config) (_ []Violation, err error) {
 		return w.found, err
 	}
 	w.report(h)
-	return append(w.found, Check(h)...), nil
+	return append(w.found, laws.Check(h)...), nil
 }

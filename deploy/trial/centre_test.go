@@ -55,12 +55,13 @@ func (c *centre) connect(t *testing.T, name string) *nats.Conn {
 // start makes the centre work.
 func (c *centre) start(t *testing.T, now func() time.Time) {
 	t.Helper()
-	c.member = c.join(t, "c1", now)
+	c.member = c.join(t, "c1", 1, now)
 }
 
 // join makes one more replica of the journal, with a clock of its own. Replicas know each other by their
-// heartbeats and by the journal, so several on one server are as those on three, but for the server.
-func (c *centre) join(t *testing.T, name string, now func() time.Time) *member {
+// heartbeats and by the journal, so several on one server are as those on three, but for the server. nodes is
+// how many the centre has.
+func (c *centre) join(t *testing.T, name string, nodes int, now func() time.Time) *member {
 	t.Helper()
 	conn, beats := c.connect(t, name), c.connect(t, name+" heartbeats")
 	js, err := jetstream.New(conn)
@@ -69,7 +70,7 @@ func (c *centre) join(t *testing.T, name string, now func() time.Time) *member {
 	must(t, err)
 	m := &member{books: books.New()}
 	m.replica, err = replica.Open(replica.Config{
-		Node: node(name), Net: brand, Machine: m.books, Dir: filepath.Join(c.dir, name), Now: now,
+		Node: node(name), Net: brand, Machine: m.books, Dir: filepath.Join(c.dir, name), Nodes: nodes, Now: now,
 		Conn: conn, Beats: beats, Log: logger(t).With("node", name),
 	})
 	must(t, err)

@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"fmt"
@@ -13,6 +13,7 @@ import (
 // the nodes say is in it.
 type model struct {
 	chains   map[record.ChainID]*modelChain
+	behind   map[behind]bool // chains behind which another was begun
 	posted   map[record.RID]bool
 	taken    []taken // records that extended their chain, in the journal's order
 	accounts map[record.AccountID]*modelAccount
@@ -24,9 +25,16 @@ type model struct {
 	again    int      // records that were held
 }
 
+// behind is a chain that a store's till has found on its disk.
+type behind struct {
+	store subjects.StoreID
+	chain record.ChainID
+}
+
 type modelChain struct {
 	of     Place
 	hashes []record.Hash // of seq 1, 2, …
+	fork   bool          // nothing more of it is taken
 }
 
 type modelAccount struct{ balance, debt int64 }
@@ -44,7 +52,7 @@ type taken struct {
 
 func newModel(journal []Entry) *model {
 	m := &model{
-		chains: map[record.ChainID]*modelChain{}, posted: map[record.RID]bool{},
+		chains: map[record.ChainID]*modelChain{}, behind: map[behind]bool{}, posted: map[record.RID]bool{},
 		accounts: map[record.AccountID]*modelAccount{},
 	}
 	for i := range journal {
@@ -80,16 +88,20 @@ func (m *model) run(e *Entry, store subjects.StoreID, run []record.Receipt) {
 		h := &run[i].Header
 		held := uint64(len(c.hashes))
 		switch {
+		case c.fork:
+			return
 		case h.Seq > held+1:
 			m.gaps++
 			return
 		case h.Seq <= held:
 			m.again++
 			if h.Hash() != c.hashes[h.Seq-1] {
+				c.fork = true
 				m.forks = append(m.forks, fmt.Sprintf("entry %d: another record for seq %d of chain %s of till %s", e.Number, h.Seq, h.Chain, c.of))
 				return
 			}
 		case h.Prev != c.hashes[held-1]:
+			c.fork = true
 			m.forks = append(m.forks, fmt.Sprintf("entry %d: seq %d of chain %s of till %s does not follow seq %d", e.Number, h.Seq, h.Chain, c.of, held))
 			return
 		default:
@@ -105,9 +117,13 @@ func (m *model) begin(e *Entry, store subjects.StoreID, r *record.Receipt) *mode
 		m.foreign = append(m.foreign, fmt.Sprintf("entry %d: store %s began chain %s of store %s: %v", e.Number, store, r.Chain, start.Store, err))
 		return nil
 	}
-	if found := m.chains[start.Found.Chain]; found != nil && uint64(len(found.hashes)) > start.Found.Seq {
+	// A disk has one newest chain: the next begins behind all that is held of it, and no second one does.
+	behind := behind{store, start.Found.Chain}
+	found := m.chains[start.Found.Chain]
+	if found != nil && uint64(len(found.hashes)) > start.Found.Seq || !start.Found.Chain.IsZero() && m.behind[behind] {
 		m.oldDisks = append(m.oldDisks, e.Number)
 	}
+	m.behind[behind] = true
 	c := &modelChain{of: Place{start.Store, start.Till}, hashes: []record.Hash{r.Header.Hash()}}
 	m.chains[r.Chain] = c
 	m.taken = append(m.taken, taken{head: r.Header, of: c.of, entry: e.Number, at: e.At, fate: books.FateStart, start: r.Data})

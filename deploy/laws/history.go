@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"time"
@@ -16,8 +16,8 @@ type Place struct {
 
 func (p Place) String() string { return p.Store.String() + "-" + p.Till.String() }
 
-// Sale is a receipt or a return that a POS has sent: what is in it was counted without any code of the
-// system under test.
+// Sale is a receipt or a return that a POS has sent to a till: what is in it was counted without any code of
+// the system under test. The same receipt sent to another till is another Sale.
 type Sale struct {
 	RID      record.RID
 	Kind     record.Kind
@@ -35,6 +35,7 @@ type Entry struct {
 	Term       uint64
 	At         int64 // Unix milliseconds
 	Generation record.Generation
+	Ends       record.Generation // the one before, of an entry that begins another after a restore
 	Prev, Hash record.Hash
 	Packs      []books.Pack // headers; of bodies only those of start records
 	Unreadable []string     // what of it cannot be read, or is not what its header says
@@ -104,6 +105,9 @@ type History struct {
 	Tries   Tries
 	Settled Settled
 	Differs []string // what tills said of shoppers that the books do not say
+	Meant   []string // parts of what incidents, forks and foreign records say that were provoked on purpose
+
+	folded *model // of Journal; nil until it is asked for
 }
 
 // Violation is a law that does not hold.

@@ -1,7 +1,10 @@
-package soak
+package laws
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"tillstream/central/books"
@@ -35,8 +38,12 @@ func Laws() []Law {
 	}
 }
 
+// ErrBroken means that laws do not hold.
+var ErrBroken = errors.New("laws are broken")
+
 // Check holds all laws to a history.
 func Check(h History) []Violation {
+	h.folded = newModel(h.Journal) // once for all of them
 	var all []Violation
 	for _, l := range Laws() {
 		all = append(all, l.Holds(h)...)
@@ -44,8 +51,8 @@ func Check(h History) []Violation {
 	return all
 }
 
-// maxSaid is how many violations of one law are named; the rest is counted.
-const maxSaid = 10
+// MaxSaid is how many violations of one law are named; the rest is counted.
+const MaxSaid = 10
 
 // finding collects the violations of one law.
 type finding struct {
@@ -55,7 +62,7 @@ type finding struct {
 }
 
 func (f *finding) say(format string, args ...any) {
-	if len(f.found) == maxSaid {
+	if len(f.found) == MaxSaid {
 		f.more++
 		return
 	}
@@ -77,8 +84,31 @@ func (h *History) first() Books {
 	return h.Nodes[0]
 }
 
-// posted counts how often the books have posted each receipt.
-func (h *History) posted() map[record.RID]int {
+// model is the journal folded by code of the laws' own.
+func (h *History) model() *model {
+	if h.folded == nil {
+		h.folded = newModel(h.Journal)
+	}
+	return h.folded
+}
+
+// meant reports whether a test has provoked what a text says.
+func (h *History) meant(text string) bool {
+	return slices.ContainsFunc(h.Meant, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// sentAs gives the sales of each receipt: one that a till has forgotten may be sold at another one too.
+func (h *History) sentAs() map[record.RID][]*Sale {
+	sent := make(map[record.RID][]*Sale, len(h.Sent))
+	for i := range h.Sent {
+		s := &h.Sent[i]
+		sent[s.RID] = append(sent[s.RID], s)
+	}
+	return sent
+}
+
+// Posted counts how often the books have posted each receipt.
+func (h *History) Posted() map[record.RID]int {
 	n := map[record.RID]int{}
 	for _, f := range h.first().Fates {
 		if f.Fate == books.FatePosted {
@@ -91,7 +121,7 @@ func (h *History) posted() map[record.RID]int {
 // NoLoss is I1: each receipt that a till has answered is posted exactly once.
 func NoLoss(h History) []Violation {
 	f := finding{law: "I1"}
-	posted := h.posted()
+	posted := h.Posted()
 	for i := range h.Sent {
 		s := &h.Sent[i]
 		if s.Answered.IsZero() || h.Excused[s.RID] != "" {
@@ -108,7 +138,7 @@ func NoLoss(h History) []Violation {
 // repeat repeats something.
 func NoDouble(h History) []Violation {
 	f := finding{law: "I2"}
-	posted := h.posted()
+	posted := h.Posted()
 	for rid, n := range posted {
 		if n > 1 {
 			f.say("receipt %s is posted %d times", rid, n)
@@ -146,18 +176,21 @@ func NoInvention(h History) []Violation {
 	if h.Sent == nil {
 		return f.all()
 	}
-	sent := make(map[record.RID]*Sale, len(h.Sent))
-	for i := range h.Sent {
-		sent[h.Sent[i].RID] = &h.Sent[i]
-	}
-	for _, t := range newModel(h.Journal).taken {
+	sent := h.sentAs()
+	for _, t := range h.model().taken {
 		if t.fate == books.FateStart {
 			continue
 		}
-		s := sent[t.head.RID]
-		switch {
-		case s == nil:
+		of := sent[t.head.RID]
+		if len(of) == 0 {
 			f.say("receipt %s of till %s was never sent", t.head.RID, t.of)
+			continue
+		}
+		s := of[0]
+		if i := slices.IndexFunc(of, func(s *Sale) bool { return s.At == t.of }); i > 0 {
+			s = of[i]
+		}
+		switch {
 		case t.head.Body != s.Body || t.head.Kind != s.Kind:
 			f.say("receipt %s is %s with body %s, the POS sent %s with body %s", s.RID, t.head.Kind, t.head.Body, s.Kind, s.Body)
 		case t.head.Account != s.Account || !s.Account.IsZero() && t.head.Points != s.Points:
@@ -193,7 +226,7 @@ func Conservation(h History) []Violation {
 			f.say("node %s: %s", n.Node, w)
 		}
 	}
-	m := newModel(h.Journal)
+	m := h.model()
 	if len(h.Nodes) > 0 && len(h.Journal) > 0 {
 		got, want := h.first().Totals, m.totals
 		got.Incidents = 0
@@ -232,7 +265,7 @@ func NonNegative(h History) []Violation {
 func Returns(h History) []Violation {
 	f := finding{law: "I11"}
 	want := map[record.RID]books.Posting{}
-	for _, t := range newModel(h.Journal).taken {
+	for _, t := range h.model().taken {
 		if t.fate == books.FatePosted && !t.head.Account.IsZero() {
 			want[t.head.RID] = t.lines
 		}
@@ -266,7 +299,8 @@ func Availability(h History) []Violation {
 // How long the chain may take to come to rest: idle uplinks ask again every 15 s, and a backlog drains at
 // least so fast.
 const (
-	restWithin   = 30 * time.Second
+	// RestWithin is that time when nothing is waiting.
+	RestWithin   = 30 * time.Second
 	restAtLeast  = 200 // receipts per second
 	restPerBatch = time.Second / restAtLeast
 )
@@ -274,7 +308,7 @@ const (
 // Convergence is I17.
 func Convergence(h History) []Violation {
 	f := finding{law: "I17"}
-	if most := restWithin + time.Duration(h.Settled.Backlog)*restPerBatch; h.Settled.Took > most {
+	if most := RestWithin + time.Duration(h.Settled.Backlog)*restPerBatch; h.Settled.Took > most {
 		f.say("with %d receipts to post it took %s to come to rest, want at most %s", h.Settled.Backlog, h.Settled.Took, most)
 	}
 	for _, text := range h.Differs {

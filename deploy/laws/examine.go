@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"bytes"
@@ -143,7 +143,8 @@ func readEntry(data []byte) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Number: in.Number, Term: in.Term, At: in.At, Generation: in.Generation, Prev: in.Prev, Hash: in.Hash()}
+	e := Entry{Number: in.Number, Term: in.Term, At: in.At, Generation: in.Generation, Ends: in.Ends,
+		Prev: in.Prev, Hash: in.Hash()}
 	if err := in.Open(true); err != nil {
 		return e, err
 	}

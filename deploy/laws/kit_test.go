@@ -1,4 +1,4 @@
-package soak
+package laws
 
 import (
 	"crypto/sha256"
@@ -131,10 +131,14 @@ func (k *kit) history() History {
 	return h
 }
 
+func newKit(t *testing.T) *kit {
+	return &kit{t: t, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)}
+}
+
 // newHistory is a history without a fault.
 func newHistory(t *testing.T) History {
 	t.Helper()
-	k := &kit{t: t, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)}
+	k := newKit(t)
 	a, b := k.begin(place("0001", "01"), record.Tip{}), k.begin(place("0002", "01"), record.Tip{})
 	k.entry(1)
 	k.sell(a, 1, record.KindSale, 7, 100)

@@ -1,0 +1,124 @@
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/central/fold"
+	"tillstream/subjects"
+)
+
+// elected is where nats-server says, in the brand's account, that a stream has a new leader.
+const elected = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."
+
+// hear ends the waits for a stream leader that has died as soon as there is another: a question that was put to
+// the dead one is not answered any more, and its wait has grown to seconds while nats-server held its
+// election. The word may be lost; then the wait ends by itself.
+func (r *Replica) hear(ctx context.Context) error {
+	sub, err := r.cfg.Beats.Subscribe(elected+r.cfg.Net.JournalStream(), func(*nats.Msg) {
+		r.leader.Lock()
+		defer r.leader.Unlock()
+		if r.leader.asked != nil {
+			r.leader.asked()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("hear of the stream's leader: %w", err)
+	}
+	<-ctx.Done()
+	if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		r.log.Debug("stop hearing of the stream's leader", "err", err)
+	}
+	return nil
+}
+
+// ask notes how to end the wait of a question to the stream's leader; nil: none is under way.
+func (r *Replica) ask(end context.CancelFunc) {
+	r.leader.Lock()
+	defer r.leader.Unlock()
+	r.leader.asked = end
+}
+
+// aFew is how many messages a candidate reads by itself.
+const aFew = 100
+
+// catchUp folds the last few messages of the journal, read one by one at the stream's leader. Usually the reader
+// brings them; but its consumer lives on one node, and if that is the one that died, it takes the reader two
+// seconds to notice, and as long as an election to make another.
+func (r *Replica) catchUp(ctx context.Context, last tip) error {
+	behind := fmt.Errorf("%w: the journal is at message %d, this node at %d", ErrBehind, last.stream, r.tip.stream)
+	if last.stream <= r.tip.stream || last.stream-r.tip.stream > aFew {
+		return behind
+	}
+	for seq := r.tip.stream + 1; seq <= last.stream; seq++ {
+		r.live()
+		e, err := r.message(ctx, seq)
+		if err != nil {
+			return errors.Join(behind, err)
+		}
+		r.enter(e) // one that is stored twice is folded once
+		if r.tip.number < e.Number {
+			return behind // and the reader meets the same
+		}
+	}
+	if r.tip.hash != last.hash {
+		return behind
+	}
+	return nil
+}
+
+// message reads an entry at the stream's leader.
+func (r *Replica) message(ctx context.Context, seq uint64) (*fold.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, tipWait)
+	defer cancel()
+	data, _, err := r.atLeader(ctx, map[string]any{"seq": seq})
+	if err != nil {
+		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
+	}
+	e, err := fold.Decode(data)
+	if err == nil {
+		err = e.Open(false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
+	}
+	e.Stream = seq
+	return e, nil
+}
+
+// atLeader asks for a message with the question itself and not through the client's handle of the stream:
+// that one would be answered by the copy at hand, since the stream lets copies be read, and not by the
+// leader's. jetstream.ErrMsgNotFound means that there is no such message.
+func (r *Replica) atLeader(ctx context.Context, which map[string]any) (data []byte, seq uint64, err error) {
+	question, err := json.Marshal(which)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := r.cfg.Conn.RequestWithContext(ctx, subjects.StreamMessage(r.cfg.Net.JournalStream()), question)
+	if err != nil {
+		return nil, 0, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return nil, 0, err
+	}
+	switch e := answer.Error; {
+	case e == nil:
+		return answer.Message.Data, answer.Message.Sequence, nil
+	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, 0, jetstream.ErrMsgNotFound
+	default:
+		return nil, 0, e
+	}
+}
