@@ -59,6 +59,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.cfg.Metrics)
 	mux.HandleFunc("GET /v1/status", answer(a.status))
+	mux.HandleFunc("GET /v1/incidents", answer(a.incidents))
 	mux.HandleFunc("POST /v1/books/account", answer(a.account))
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
