@@ -72,6 +72,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /v1/scrub", answer(a.scrubState))
 	mux.HandleFunc("POST /v1/scrub", answer(a.scrub))
 	mux.HandleFunc("POST /v1/scrub/repair", answer(a.repair))
+	mux.HandleFunc("GET /v1/incidents", answer(a.incidents))
 	mux.HandleFunc("POST /v1/books/account", answer(a.account))
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
 	mux.HandleFunc("GET /v1/journal", a.journal)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tillstream/deploy/fleet"
+	"tillstream/deploy/ops"
 	"tillstream/deploy/sales"
 )
 
@@ -79,6 +80,10 @@ func TestTillRestoredAgainAndAgain(t *testing.T) {
 					if found := incidents(t, f); len(found) != round+1 || !strings.Contains(found[round], "till 01") {
 						t.Errorf("after %d restorations: incidents %q", round+1, found)
 					}
+				}
+				if all, err := (ops.Client{URLs: []string{f.Centre()[0].Node().URL()}}).Incidents(t.Context()); err != nil ||
+					len(all.Incidents) != 3 || !strings.Contains(all.Incidents[0].Text, "old disk image") || all.Incidents[0].Entry < all.Incidents[2].Entry {
+					t.Errorf("ops incidents: %+v, %v", all, err)
 				}
 				n := postForgotten(t, f, till, lastOf(all[50:50+age], 200))
 				settle(t, f, all)

@@ -20,11 +20,12 @@ type Command struct {
 	TokenFile string   `placeholder:"FILE" help:"File with the admin API's bearer token."`
 	JSON      bool     `help:"Print the nodes' answers as JSON."`
 
-	Status  statusCommand  `cmd:"" help:"What every node has folded, and who writes the journal."`
-	Streams streamsCommand `cmd:"" help:"The streams: what differs from what should be, and its mending."`
-	Books   booksCommand   `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
-	Archive archiveCommand `cmd:"" help:"The archive of the journal: the centre's backup."`
-	Scrub   scrubCommand   `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
+	Status    statusCommand    `cmd:"" help:"What every node has folded, and who writes the journal."`
+	Streams   streamsCommand   `cmd:"" help:"The streams: what differs from what should be, and its mending."`
+	Incidents incidentsCommand `cmd:"" help:"What the books have noted for a person: old disk images, copies of tills, chains that are refused."`
+	Books     booksCommand     `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
+	Archive   archiveCommand   `cmd:"" help:"The archive of the journal: the centre's backup."`
+	Scrub     scrubCommand     `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
 }
 
 // client gives the client that the flags describe.

@@ -53,12 +53,8 @@ func ask(t *testing.T, nc *nats.Conn, subject, key string, body []byte) reply {
 // serving waits until the node's micro service answers.
 func serving(t *testing.T, nc *nats.Conn) {
 	t.Helper()
-	subject, err := micro.ControlSubject(micro.PingVerb, subjects.ServicePOS, "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for {
-		_, err := nc.RequestWithContext(t.Context(), subject, nil)
+		_, err := nc.RequestWithContext(t.Context(), subjects.POSReceipts, []byte("{}")) // the last that is announced
 		if err == nil {
 			return
 		}

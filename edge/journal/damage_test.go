@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"tillstream/kv/record"
@@ -127,7 +128,7 @@ func survives(t *testing.T, cfg Config, recs []record.Receipt) {
 		}
 	}
 	missing := 0
-	for _, rec := range append(recs, sold...) {
+	for _, rec := range slices.Concat(recs, sold) {
 		switch found[rec.RID] {
 		case 0:
 			missing++

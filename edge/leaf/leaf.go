@@ -21,6 +21,9 @@ const startWithin = 10 * time.Second
 // clientWait is how long a connection in process waits before it tries again.
 const clientWait = 50 * time.Millisecond
 
+// connectWait bounds a connection to this process's own server: only a machine that starves needs it.
+const connectWait = 20 * time.Second
+
 // Leaf is the running server of an edge node. It is safe for many goroutines.
 type Leaf struct {
 	cfg     Config
@@ -112,6 +115,8 @@ func (l *Leaf) Connect(inbox string, opts ...nats.Option) (*nats.Conn, error) {
 		nats.CustomInboxPrefix(inbox),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(clientWait),
+		nats.Timeout(connectWait),
+		nats.Timeout(connectWait), // it is this process: only a machine that starves makes it wait
 	}, opts...)
 	nc, err := nats.Connect("", all...)
 	if err != nil {
