@@ -15,14 +15,16 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	b.rids.forget(e.At)
 	step := step{b: b, e: e, fx: fx, today: uint16(e.At / dayMS)}
 	step.rest()
-	n := len(e.Proposals)
-	if n > 0 {
-		fx.Framed = make([]byte, 0, b.framed+b.framed/8)
+	n, size := len(e.Proposals), 0
+	for i := range e.Proposals {
+		size += len(e.Proposals[i].Head)
 	}
+	// A line is less than half of a header, and most marks are one for a pack.
+	fx.Framed = make([]byte, 0, size/2)
 	var out []byte
 	if fx.Asked {
 		fx.Outcomes, fx.Took = make([][]byte, n), make([]fold.Took, 0, n)
-		out = make([]byte, 0, b.outcomes+b.outcomes/8)
+		out = make([]byte, 0, n*markSize)
 	}
 	b.touched = b.touched[:0]
 	if e.Begins() {
@@ -38,8 +40,10 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 		}
 	}
 	step.finish()
-	b.outcomes, b.framed = len(out), len(fx.Framed)
 }
+
+// markSize is the binary form of one mark; a guess too low costs an allocation.
+const markSize = 67
 
 // step is one Apply under way.
 type step struct {
@@ -60,7 +64,7 @@ func (s *step) tell(l *line) uint64 {
 // lets nothing else through, and a journal written by a later version stops nobody.
 func (s *step) pack(head []byte) []record.Mark {
 	b := s.b
-	in := &b.scratch.pack
+	in := &b.pack
 	err := in.read(head)
 	var store uint16
 	if err == nil {
@@ -140,7 +144,7 @@ func (s *step) run(store uint16, run []record.Receipt, first int) record.Mark {
 	for k := range run {
 		s.receipt(c, i, &run[k].Header, first+k)
 	}
-	c.seq, c.hash = run[len(run)-1].Seq, run[len(run)-1].Hash()
+	c.seq, c.hash = run[len(run)-1].Seq, b.pack.hash(first+len(run)-1)
 	c.changed, c.moved = s.e.Number, s.today
 	b.digest.add(c.sum())
 	return c.mark()

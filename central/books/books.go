@@ -28,8 +28,8 @@ type Books struct {
 	scratch
 }
 
-// scratch is memory that each Apply uses again. Together with one block per entry for the outcomes it took
-// the allocations of a pack of one receipt from ten to none.
+// scratch is memory that each Apply uses again. Together with one block per entry for the outcomes and one
+// for the lines it took the allocations of a pack of one receipt from ten to none.
 type scratch struct {
 	line     []byte
 	marks    []record.Mark
@@ -37,8 +37,6 @@ type scratch struct {
 	touched  []uint32 // accounts of the entry, in order of first touch
 	watchers []sighting
 	later    []uint64 // a bit for each account
-	outcomes int      // bytes of the last entry's, to begin with
-	framed   int      // the same of its lines
 }
 
 // Totals are sums over the whole brand, since the journal began.

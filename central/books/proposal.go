@@ -67,23 +67,29 @@ func ReadPack(head []byte) (Pack, error) {
 
 // packReader takes the heads of proposals apart, again and again in the same memory.
 type packReader struct {
-	store []byte // its name, not parsed
-	runs  []int  // how long they are
-	recs  []record.Receipt
+	store   []byte // its name, not parsed
+	runs    []int  // how long they are
+	recs    []record.Receipt
+	headers [][]byte // of the records, as they stand in the head
 }
+
+// hash is the hash of a record's header. To write the header again for it took longer than to hash it.
+func (in *packReader) hash(i int) record.Hash { return sumOf(in.headers[i]) }
 
 func (in *packReader) read(head []byte) error {
 	r := record.Reader{B: head}
 	if op := r.U8(); op != opReceipts && r.Err == nil {
 		return fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
 	}
-	in.store, in.runs, in.recs = r.Blob(), in.runs[:0], in.recs[:0]
+	in.store, in.runs, in.recs, in.headers = r.Blob(), in.runs[:0], in.recs[:0], in.headers[:0]
 	for range r.Count(record.HeaderSize) {
 		n := r.Count(record.HeaderSize)
 		in.runs = append(in.runs, n)
 		for range n {
-			in.recs = append(in.recs, record.Receipt{Header: record.ReadHeader(&r)})
-			if rec := &in.recs[len(in.recs)-1]; rec.Kind == record.KindStart {
+			in.headers = append(in.headers, r.B[:min(len(r.B), record.HeaderSize)])
+			in.recs = append(in.recs, record.Receipt{})
+			rec := &in.recs[len(in.recs)-1]
+			if rec.Header = record.ReadHeader(&r); rec.Kind == record.KindStart {
 				rec.Data = r.Bytes(int(rec.BodySize))
 			}
 		}
