@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/central/fold"
@@ -92,7 +93,13 @@ func (r *Replica) follow(ctx context.Context, next uint64, fn func(*fold.Entry) 
 	defer stop()
 	defer msgs.Stop()
 	for {
-		m, err := msgs.Next()
+		m, err := msgs.Next(jetstream.NextMaxWait(quiet))
+		if errors.Is(err, nats.ErrTimeout) {
+			if err := r.missed(ctx, next); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
@@ -116,6 +123,24 @@ func (r *Replica) follow(ctx context.Context, next uint64, fn func(*fold.Entry) 
 			return err
 		}
 	}
+}
+
+// quiet is how long a consumer may bring nothing before the stream is asked whether there is something.
+const quiet = 3 * time.Second
+
+// missed is nil if the journal has no message next. A consumer that was made on a node whose copy is just
+// being filled is not woken by what fills it.
+func (r *Replica) missed(ctx context.Context, next uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	s, err := r.js.Stream(ctx, r.cfg.Net.JournalStream())
+	if err != nil {
+		return fmt.Errorf("read journal: is there message %d: %w", next, err)
+	}
+	if last := s.CachedInfo().State.LastSeq; last >= next {
+		return fmt.Errorf("read journal: nothing came, and there are messages %d to %d", next, last)
+	}
+	return nil
 }
 
 // fold owns the state: it applies what the stream brings, writes proposals when it is this node's
