@@ -58,7 +58,7 @@ func (n *Node) lookups() *service.Service {
 	return service.New(service.Config{
 		Conn: n.conn, Name: subjects.ServiceStore, Endpoint: "lookup", Subject: subjects.AnyLane{Store: n.cfg.Store}.Lookup(),
 		Description: "look-ups for tills of store " + n.cfg.Store.String(),
-		AtOnce:      lookupsAtOnce, Answer: n.lookup, Log: n.log,
+		AtOnce:      lookupsAtOnce, Inbox: subjects.LaneInbox, Answer: n.lookup, Log: n.log,
 	})
 }
 

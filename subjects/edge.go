@@ -26,6 +26,16 @@ func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 // Inbox is the prefix of the till's reply subjects. No token has upper case, so it is no store's.
 func (l Lane) Inbox() string { return join("_INBOX_TILL", l.Store.s, l.Till.s) }
 
+// LaneInbox gives the inbox of the till that a subject of this hop names, where alone an answer on it may
+// go. A subject that names no till gives a prefix that no subject has.
+func LaneInbox(subject string) string {
+	l, ok := LaneOf(subject)
+	if !ok {
+		return " "
+	}
+	return l.Inbox()
+}
+
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
 	return []string{l.Ingest(), l.FeedPull(), l.Lookup()}, []string{l.FeedChanged(), l.Inbox() + ".>"}

@@ -118,6 +118,18 @@ func (n Net) StorePermissions(s StoreID) (publish, subscribe []string) {
 	return publish, subscribe
 }
 
+// InboxesOf gives what gives the inbox of the store that a subject names, where alone an answer on it may
+// go. A subject that names no store gives a prefix that no subject has.
+func InboxesOf(n Net) func(subject string) string {
+	return func(subject string) string {
+		s, ok := n.StoreOf(subject)
+		if !ok {
+			return " "
+		}
+		return StoreInbox(s)
+	}
+}
+
 // StoreInbox is the prefix of a store's reply subjects. With the client's default prefix the
 // answer would not pass the hub's allow-list.
 func StoreInbox(s StoreID) string { return "_INBOX_" + s.s }

@@ -71,6 +71,9 @@ func New(cfg Config) *Server {
 	return s
 }
 
+// pullsAtOnce are those of one store under way on one node: a store's node pulls one after the other.
+const pullsAtOnce = 8
+
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -80,7 +83,8 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.poke(ctx) })
 	return service.New(service.Config{
 		Conn: s.cfg.Conn, Name: subjects.ServiceFeed, Endpoint: "pull", Subject: s.cfg.Net.AnyFeedPull(),
-		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Answer: s.answer, Log: s.cfg.Log,
+		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Each: pullsAtOnce,
+		Inbox: subjects.InboxesOf(s.cfg.Net), Answer: s.answer, Log: s.cfg.Log,
 	}).Run(ctx)
 }
 

@@ -29,11 +29,16 @@ type POS struct{ cfg POSConfig }
 // NewPOS makes a POS.
 func NewPOS(cfg POSConfig) *POS { return &POS{cfg} }
 
+// lookupsAtOnce are those of one store under way on one node, of 64: many tills ask at once, and it may be
+// that nobody else gets an answer.
+const lookupsAtOnce = 32
+
 // Run serves until ctx ends.
 func (g *POS) Run(ctx context.Context) error {
 	return service.New(service.Config{
 		Conn: g.cfg.Conn, Name: subjects.ServiceGateway, Endpoint: "lookup", Subject: g.cfg.Net.AnyPOSLookup(),
-		Description: "look-ups for stores of brand " + g.cfg.Net.Brand.String(), Answer: g.lookup, Log: g.cfg.Log,
+		Description: "look-ups for stores of brand " + g.cfg.Net.Brand.String(), Each: lookupsAtOnce,
+		Inbox: subjects.InboxesOf(g.cfg.Net), Answer: g.lookup, Log: g.cfg.Log,
 	}).Run(ctx)
 }
 

@@ -28,6 +28,9 @@ type Config struct {
 	Log     *slog.Logger
 }
 
+// packsAtOnce are those of one store under way on one node: an uplink sends one after the other.
+const packsAtOnce = 8
+
 // Ingest is the service on one node.
 type Ingest struct {
 	cfg      Config
@@ -62,7 +65,7 @@ func (g *Ingest) Run(ctx context.Context) error {
 	return service.New(service.Config{
 		Conn: g.cfg.Conn, Name: subjects.ServiceIngest, Endpoint: "pack", Subject: g.cfg.Net.AnyIngest(),
 		Description: "takes packs of records from stores of brand " + g.cfg.Net.Brand.String(),
-		AtOnce:      g.cfg.AtOnce, Answer: g.answer, Log: g.cfg.Log,
+		AtOnce:      g.cfg.AtOnce, Each: packsAtOnce, Inbox: subjects.InboxesOf(g.cfg.Net), Answer: g.answer, Log: g.cfg.Log,
 	}).Run(ctx)
 }
 

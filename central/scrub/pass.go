@@ -49,7 +49,7 @@ func (s *Scrub) pass(ctx context.Context, rate func(size int64) int64, report fu
 	if err != nil {
 		return Verdict{}, err
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection may be gone, and the subscription with it
+	defer sub.Unsubscribe()       //nolint:errcheck // the connection may be gone, and the subscription with it
 	own.First = max(own.First, 1) // of an empty copy it is 0
 	v := Verdict{Node: s.cfg.Node.String(), First: own.First, Last: own.Last, Began: time.Now().UTC(), Damages: []Damage{}}
 	c := chain{v: &v, folded: tip{number, hash}, next: own.First}

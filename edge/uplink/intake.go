@@ -32,7 +32,7 @@ func NewIntake(cfg IntakeConfig) *Intake { return &Intake{cfg} }
 func (in *Intake) Run(ctx context.Context) error {
 	return service.New(service.Config{
 		Conn: in.cfg.Conn, Name: subjects.ServiceIngest, Endpoint: "pack", Subject: subjects.AnyLane{Store: in.cfg.Store}.Ingest(),
-		Description: "takes packs of records from tills of store " + in.cfg.Store.String(), Answer: in.answer, Log: in.cfg.Log,
+		Description: "takes packs of records from tills of store " + in.cfg.Store.String(), Inbox: subjects.LaneInbox, Answer: in.answer, Log: in.cfg.Log,
 	}).Run(ctx)
 }
 

@@ -4,9 +4,16 @@
 //
 // # Flow
 //
-// A question takes a slot in the subscription's own goroutine: when all are taken, the next waits there,
-// and a flood with it. The answer is published by the service itself, because micro's own Respond must
+// A question takes a slot in the subscription's own goroutine: when all are taken, the next waits there.
+// One subject may take so many of them and no more: whoever floods it is told to ask again, at once, and
+// does not make the others wait. The answer is published by the service itself, because micro's own Respond must
 // not be called once its handler has returned; so micro counts requests, and the caller counts errors.
+//
+// # Whom it answers
+//
+// The asker names the subject of its answer, and the answerer, who may publish where the asker may not,
+// would publish there for it: an answer in the journal stops every node's fold. So an answer goes to an
+// inbox of those who may ask on the subject, and a question that wants it elsewhere is dropped.
 //
 // # Failure
 //
@@ -19,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -57,14 +65,21 @@ type Config struct {
 	Endpoint    string // a word, for the statistics
 	Subject     string // may hold wildcards
 	AtOnce      int    // questions under way; zero: 64
-	Answer      func(context.Context, Question) (Answer, error)
-	Log         *slog.Logger
+	Each        int    // of them on one subject; zero: AtOnce
+	// Inbox gives the prefix of the reply subjects of those who may ask on a subject. Nil: only this side asks.
+	Inbox  func(subject string) string
+	Answer func(context.Context, Question) (Answer, error)
+	Log    *slog.Logger
 }
 
 // Service is one endpoint.
 type Service struct {
 	cfg   Config
 	slots chan struct{}
+	said  said
+
+	mu   sync.Mutex
+	each map[string]int // guarded by mu: questions under way, by subject
 }
 
 // New makes a Service.
@@ -72,7 +87,10 @@ func New(cfg Config) *Service {
 	if cfg.AtOnce == 0 {
 		cfg.AtOnce = 64
 	}
-	return &Service{cfg, make(chan struct{}, cfg.AtOnce)}
+	if cfg.Each == 0 {
+		cfg.Each = cfg.AtOnce
+	}
+	return &Service{cfg: cfg, slots: make(chan struct{}, cfg.AtOnce), each: map[string]int{}}
 }
 
 // Run serves until ctx ends, and waits for the questions under way.
@@ -88,15 +106,25 @@ func (s *Service) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return
 		}
+		q, reply := Question{req.Subject(), req.Data()}, req.Reply()
+		if !s.mayHear(q.Subject, reply) {
+			s.warn("drops a question: its answer would go to another's subject", q.Subject, errors.New(quoted(reply)))
+			return
+		}
+		if !s.take(q.Subject) {
+			s.warn("too many questions at once", q.Subject, ErrLater)
+			s.send(q, reply, Answer{}, ErrLater)
+			return
+		}
 		select {
 		case s.slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		q, reply := Question{req.Subject(), req.Data()}, req.Reply()
 		wg.Go(func() {
-			defer func() { <-s.slots }()
-			s.answer(ctx, q, reply)
+			defer func() { s.give(q.Subject); <-s.slots }()
+			a, err := s.cfg.Answer(ctx, q)
+			s.send(q, reply, a, err)
 		})
 	}), micro.WithEndpointSubject(s.cfg.Subject))
 	if err != nil {
@@ -114,16 +142,43 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-func (s *Service) answer(ctx context.Context, q Question, reply string) {
-	a, err := s.cfg.Answer(ctx, q)
+// ownInbox is the prefix of the client's default reply subjects. The answerer's own side asks with them, and
+// nobody else can guess one that somebody listens to.
+const ownInbox = "_INBOX."
+
+// mayHear reports whether an answer on a subject may go where the asker wants it.
+func (s *Service) mayHear(subject, reply string) bool {
+	return strings.HasPrefix(reply, ownInbox) ||
+		s.cfg.Inbox != nil && strings.HasPrefix(reply, s.cfg.Inbox(subject)+".")
+}
+
+// take notes one more question under way on a subject, unless there are enough.
+func (s *Service) take(subject string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.each[subject] == s.cfg.Each {
+		return false
+	}
+	s.each[subject]++
+	return true
+}
+
+func (s *Service) give(subject string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.each[subject]--; s.each[subject] == 0 {
+		delete(s.each, subject)
+	}
+}
+
+func (s *Service) send(q Question, reply string, a Answer, err error) {
 	m := &nats.Msg{Subject: reply, Data: a.Data, Header: a.Header}
 	if err != nil {
 		code, text := CodeLater, "cannot answer now: ask again"
-		var refusal *Refusal
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*Refusal](err); ok {
 			code, text = CodeRefused, refusal.Error()
-			s.cfg.Log.Warn("refuses a question", "subject", q.Subject, "err", err)
-		} else if ctx.Err() == nil {
+			s.warn("refuses a question", q.Subject, err)
+		} else {
 			s.cfg.Log.Debug("cannot answer a question", "subject", q.Subject, "err", err)
 		}
 		m.Data, m.Header = nil, nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {text}}
