@@ -33,10 +33,11 @@ const packsAtOnce = 8
 
 // Ingest is the service on one node.
 type Ingest struct {
-	cfg      Config
-	records  prometheus.Counter
-	refused  prometheus.Counter
-	answered prometheus.Histogram
+	cfg        Config
+	allowances allowances
+	records    prometheus.Counter
+	refused    *prometheus.CounterVec
+	answered   prometheus.Histogram
 }
 
 // New makes an Ingest.
@@ -48,8 +49,10 @@ func New(cfg Config) *Ingest {
 		cfg: cfg,
 		records: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tillstream_ingest_records_total", Help: "Records in packs that the journal has taken, repeats included."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "tillstream_ingest_packs_refused_total", Help: "Packs that could not be read, or were not their sender's."}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tillstream_ingest_packs_refused_total",
+			Help: "Packs that were not passed to the journal as they came: by store, and by the rule that they broke."},
+			[]string{"store", "rule"}),
 		answered: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tillstream_ingest_pack_seconds", Help: "From a pack's arrival to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
@@ -74,7 +77,8 @@ func (g *Ingest) answer(ctx context.Context, q service.Question) (service.Answer
 	defer func() { g.answered.Observe(time.Since(start).Seconds()) }()
 	marks, err := g.take(ctx, q.Subject, q.Data)
 	if errors.Is(err, record.ErrFormat) || errors.Is(err, errSender) || errors.Is(err, replica.ErrTooLarge) {
-		g.refused.Inc()
+		store, _ := g.cfg.Net.StoreOf(q.Subject)
+		g.say(store, ruleFormat, start)
 		err = &service.Refusal{Err: err}
 	}
 	if err != nil {
@@ -119,25 +123,26 @@ func (g *Ingest) take(ctx context.Context, subject string, data []byte) ([]recor
 	return marks, err
 }
 
-// post gives the marks of a pack's chains, and the entry by which they are so. A pack that this node
-// already holds is answered from here; anything else the writer decides: a follower may be a moment
-// behind.
+// post gives the marks of a pack's chains, and the entry by which they are so. What this node already
+// holds is answered from here, and what would come to nothing too, unless there is allowance to try: this
+// node may be a moment behind. Anything else the writer decides.
 func (g *Ingest) post(ctx context.Context, pack *books.Pack) (marks []record.Mark, entry uint64, err error) {
-	held := true
-	err = g.cfg.Replica.Read(ctx, 0, func(uint64) {
-		for _, run := range pack.Runs {
-			m, ok := g.cfg.Books.Held(pack.Store, run)
-			held = held && ok
-			marks = append(marks, m)
-		}
-	})
-	if err != nil || held {
+	var weights []weighed
+	if err := g.cfg.Replica.Read(ctx, 0, func(uint64) { weights = weigh(g.cfg.Books, pack) }); err != nil {
+		return nil, 0, err
+	}
+	marks, tried, err := g.admit(pack, weights, time.Now())
+	if err != nil || len(pack.Runs) == 0 {
 		return marks, 0, err
 	}
 	entry, outcome, err := g.cfg.Replica.Propose(ctx, pack.Proposal())
 	if err != nil {
 		return nil, 0, err
 	}
-	marks, err = record.ReadMarks(outcome)
-	return marks, entry, err
+	decided, err := record.ReadMarks(outcome)
+	if tried {
+		g.settle(pack.Store, decided)
+	}
+	// The writer's word on a chain comes last: of two on one chain the later counts.
+	return append(marks, decided...), entry, err
 }
