@@ -160,8 +160,11 @@ func (s *Scrub) members(ctx context.Context) (names []string, err error) {
 		return nil, fmt.Errorf("ask who holds the journal: %w", err)
 	}
 	c := stream.CachedInfo().Cluster
-	if c == nil || len(c.Replicas)+1 != nodes {
+	switch {
+	case stream.CachedInfo().Config.Replicas != nodes:
 		return nil, errAlone
+	case c == nil || len(c.Replicas)+1 != nodes:
+		return nil, errors.New("the journal's stream has no leader that knows the others")
 	}
 	own := s.cfg.Node.String()
 	for _, p := range append([]*jetstream.PeerInfo{{Name: c.Leader, Current: true}}, c.Replicas...) {
