@@ -138,6 +138,7 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 	}
 	n.scrub = scrub.New(scrub.Config{
 		Node: n.cfg.Node, Net: net, Conn: n.copies, JS: n.js, Hub: n.hub, Metrics: registry, Log: n.log,
+		Files:  n.replica.Check,
 		Folded: func() (uint64, record.Hash) { s := n.replica.Status(); return s.Entry, s.Hash },
 	})
 	n.posted.lane = func(ctx context.Context, id record.ChainID) (s storeID, t tillID) {

@@ -94,6 +94,9 @@ func (a *Admin) health(*http.Request) (Health, error) {
 	if s := a.scrubbed(); s != nil && s.Damages > 0 {
 		wrong = append(wrong, fmt.Sprintf("its copy of the journal is damaged in %d places: see ops scrub", s.Damages))
 	}
+	if err := a.cfg.Replica.Err(); err != nil {
+		wrong = append(wrong, err.Error())
+	}
 	if a.cfg.Replica.Status().Broken {
 		wrong = append(wrong, "the journal's chain is broken: the fold stands still")
 	}

@@ -14,6 +14,9 @@
 // ops ask. While the last pass found damage the node gives up the stream's lead, whenever it has it: what
 // it cannot read, nobody is given.
 //
+// A pass ends with the files that the node makes of the journal, history and snapshot: damaged ones are
+// made again by the node itself, at once.
+//
 // # Failure
 //
 // Mending is not done by itself: it takes two other copies that are whole at that moment, and reading

@@ -72,6 +72,11 @@ func (s *Scrub) pass(ctx context.Context, rate func(size int64) int64, report fu
 		}
 	}
 	c.end(own.Last)
+	if s.cfg.Files != nil {
+		if err := s.cfg.Files(ctx); err != nil && ctx.Err() == nil {
+			v.Files = err.Error()
+		}
+	}
 	v.Ended = time.Now().UTC()
 	return v, nil
 }

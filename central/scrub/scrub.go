@@ -27,6 +27,8 @@ type Config struct {
 	JS   jetstream.JetStream
 	Hub  *hub.Hub
 
+	// Files checks what this node makes of the journal, and has it made again if it is damaged. Nil: nothing.
+	Files   func(context.Context) error
 	Folded  func() (number uint64, hash record.Hash) // the last entry that this node has folded
 	Wait    time.Duration                            // after the start, before the first pass; zero: a minute
 	Metrics prometheus.Registerer                    // nil: none

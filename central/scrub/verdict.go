@@ -21,9 +21,11 @@ type Verdict struct {
 	Ended    time.Time `json:"ended"`
 	Damages  []Damage  `json:"damages"`
 	Unlisted int       `json:"damages_unlisted"` // beyond the first maxDamages
+	Files    string    `json:"files,omitempty"`  // what is wrong with what the node makes of the journal
 }
 
-// Clean reports whether nothing is wrong.
+// Clean reports whether nothing is wrong with the copy. Files are no part of it: the node makes them again
+// from the journal by itself.
 func (v *Verdict) Clean() bool { return len(v.Damages) == 0 }
 
 // Damage is a range of messages that are not what they should be.

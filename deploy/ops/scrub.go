@@ -22,8 +22,8 @@ type scrubCommand struct {
 	Quiet  bool   `help:"No progress on standard error."`
 }
 
-// ErrDamaged means that a node's copy of the journal is not what it should be.
-var ErrDamaged = errors.New("a copy of the journal is damaged")
+// ErrDamaged means that a node's copy of the journal, or what it makes of it, is not what it should be.
+var ErrDamaged = errors.New("the journal's files are damaged")
 
 // Run has the nodes read their copies through, and repairs one if asked.
 func (s *scrubCommand) Run(ctx context.Context, stdout io.Writer, c *Command) error {
@@ -78,6 +78,9 @@ func printVerdicts(b *bytes.Buffer, verdicts []scrub.Verdict) {
 	}
 	t.end()
 	for _, v := range verdicts {
+		if v.Files != "" {
+			fmt.Fprintf(b, "%s: %s; it is made again from the journal\n", v.Node, v.Files)
+		}
 		for _, d := range v.Damages {
 			fmt.Fprintf(b, "%s: %s\n", v.Node, d)
 		}
@@ -102,12 +105,17 @@ func judged(verdicts []scrub.Verdict) error {
 	}
 	switch len(bad) {
 	case 0:
+		for _, v := range verdicts {
+			if v.Files != "" {
+				return fmt.Errorf("%w: history or snapshot of node %s, which is making them again: scrub again in a minute", ErrDamaged, v.Node)
+			}
+		}
 		return nil
 	case 1:
-		return fmt.Errorf("%w: that of node %s\nMend it: tillstream ops scrub --repair %s, naming all three nodes. Until then the other two serve what it cannot.",
+		return fmt.Errorf("%w: the copy of node %s\nMend it: tillstream ops scrub --repair %s, naming all three nodes. Until then the other two serve what it cannot.",
 			ErrDamaged, bad[0], bad[0])
 	default:
-		return fmt.Errorf("%w: those of nodes %s\nNo repair is safe with fewer than two clean copies. Stop nothing, copy the data directories of all nodes away, and see README, \"Damage\".",
+		return fmt.Errorf("%w: the copies of nodes %s\nNo repair is safe with fewer than two clean copies. Stop nothing, copy the data directories of all nodes away, and see README, \"Damage\".",
 			ErrDamaged, strings.Join(bad, " and "))
 	}
 }
