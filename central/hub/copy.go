@@ -97,10 +97,6 @@ func (h *Hub) DropCopy(ctx context.Context, net subjects.Net) error {
 	if err != nil {
 		return fmt.Errorf("drop copy of %s: %w", net.JournalStream(), err) // Guard opens the server again
 	}
-	if err := h.open(); err != nil {
-		return fmt.Errorf("drop copy of %s: %w", net.JournalStream(), err) // the same
-	}
-	h.why(nil)
-	h.meters.shut.Set(0)
+	h.reopen(time.Now()) // if that fails, Guard tries again
 	return nil
 }

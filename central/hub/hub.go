@@ -99,6 +99,7 @@ func newUser() (ownUser, error) {
 // open starts a server and remembers what it bound. Callers hold mu, or are Open.
 func (h *Hub) open() error {
 	h.full.Store(false)
+	h.bound.client = 0 // nobody knows it, and somebody may have taken it meanwhile
 	o, err := h.options(h.bound, h.brands)
 	if err != nil {
 		return err
