@@ -110,24 +110,29 @@ func (n Net) StoreOf(subject string) (StoreID, bool) {
 	return s, err == nil
 }
 
+// Doors are the subjects that pass between the centre's account of a brand and its stores' account; nothing
+// else does. Which of them a store may use is in its permissions.
+type Doors struct {
+	Up    []string // questions of stores
+	Down  []string // questions to stores
+	Pokes []string // to stores; nobody answers
+}
+
+// DoorsOf gives a brand's doors.
+func DoorsOf(n Net) Doors {
+	return Doors{
+		Up:    []string{n.AnyIngest(), n.AnyFeedPull(), join(n.Brand.s, "pos", "*", ">")},
+		Down:  []string{join(n.Brand.s, "store", "*", ">")},
+		Pokes: []string{join(n.Brand.s, "feed", "*", "changed")},
+	}
+}
+
 // StorePermissions are the allow-lists of one store's user on the hub: what its leaf may send
 // there and what it may receive. Nothing else crosses.
 func (n Net) StorePermissions(s StoreID) (publish, subscribe []string) {
 	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">")}
 	subscribe = []string{n.FeedChanged(s), join(n.Brand.s, "store", s.s, ">"), StoreInbox(s) + ".>"}
 	return publish, subscribe
-}
-
-// InboxesOf gives what gives the inbox of the store that a subject names, where alone an answer on it may
-// go. A subject that names no store gives a prefix that no subject has.
-func InboxesOf(n Net) func(subject string) string {
-	return func(subject string) string {
-		s, ok := n.StoreOf(subject)
-		if !ok {
-			return " "
-		}
-		return StoreInbox(s)
-	}
 }
 
 // StoreInbox is the prefix of a store's reply subjects. With the client's default prefix the

@@ -83,8 +83,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Go(func() { s.poke(ctx) })
 	return service.New(service.Config{
 		Conn: s.cfg.Conn, Name: subjects.ServiceFeed, Endpoint: "pull", Subject: s.cfg.Net.AnyFeedPull(),
-		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Each: pullsAtOnce,
-		Inbox: subjects.InboxesOf(s.cfg.Net), Answer: s.answer, Log: s.cfg.Log,
+		Description: "answers pulls of stores of brand " + s.cfg.Net.Brand.String(), Each: pullsAtOnce, Answer: s.answer, Log: s.cfg.Log,
 	}).Run(ctx)
 }
 

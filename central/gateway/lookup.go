@@ -37,8 +37,7 @@ const lookupsAtOnce = 32
 func (g *POS) Run(ctx context.Context) error {
 	return service.New(service.Config{
 		Conn: g.cfg.Conn, Name: subjects.ServiceGateway, Endpoint: "lookup", Subject: g.cfg.Net.AnyPOSLookup(),
-		Description: "look-ups for stores of brand " + g.cfg.Net.Brand.String(), Each: lookupsAtOnce,
-		Inbox: subjects.InboxesOf(g.cfg.Net), Answer: g.lookup, Log: g.cfg.Log,
+		Description: "look-ups for stores of brand " + g.cfg.Net.Brand.String(), Each: lookupsAtOnce, Answer: g.lookup, Log: g.cfg.Log,
 	}).Run(ctx)
 }
 

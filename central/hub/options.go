@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -64,22 +63,6 @@ func (h *Hub) options(bound ports, brands []Brand) (*server.Options, error) {
 	return o, h.leafs(o, bound)
 }
 
-// accounts gives options with one account per brand. Only the server's configuration language can say
-// that an account has JetStream, so that is what it is told in; a brand's name needs no escaping there.
-func accounts(brands []Brand) (*server.Options, error) {
-	var b strings.Builder
-	b.WriteString("accounts {\n")
-	for _, brand := range brands {
-		fmt.Fprintf(&b, "%q { jetstream: enabled }\n", brand.Net.Brand.String())
-	}
-	b.WriteString("}\n")
-	o := new(server.Options)
-	if err := o.ProcessConfigString(b.String()); err != nil {
-		return nil, fmt.Errorf("make accounts: %w", err)
-	}
-	return o, nil
-}
-
 // users adds this node's own user of each brand, and the stores.
 func (h *Hub) users(o *server.Options, brands []Brand) {
 	byName := map[string]*server.Account{}
@@ -96,7 +79,7 @@ func (h *Hub) users(o *server.Options, brands []Brand) {
 		for _, u := range b.Stores {
 			o.Nkeys = append(o.Nkeys, &server.NkeyUser{
 				Nkey:                   u.Nkey,
-				Account:                account,
+				Account:                byName[storesOf(b)],
 				AllowedConnectionTypes: only(jwt.ConnectionTypeLeafnode),
 				Permissions:            permissions(b.Net, u.Store),
 			})

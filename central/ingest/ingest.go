@@ -68,7 +68,7 @@ func (g *Ingest) Run(ctx context.Context) error {
 	return service.New(service.Config{
 		Conn: g.cfg.Conn, Name: subjects.ServiceIngest, Endpoint: "pack", Subject: g.cfg.Net.AnyIngest(),
 		Description: "takes packs of records from stores of brand " + g.cfg.Net.Brand.String(),
-		AtOnce:      g.cfg.AtOnce, Each: packsAtOnce, Inbox: subjects.InboxesOf(g.cfg.Net), Answer: g.answer, Log: g.cfg.Log,
+		AtOnce:      g.cfg.AtOnce, Each: packsAtOnce, Answer: g.answer, Log: g.cfg.Log,
 	}).Run(ctx)
 }
 

@@ -119,6 +119,16 @@ func TestHostileStoreIsRefusedAndOthersAreUnharmed(t *testing.T) {
 		t.Fatalf("passed: %v, %v", m, err)
 	}
 
+	// An acknowledgement, which the server lets every leaf publish, reaches nobody in the centre's account.
+	h := newHostile(t, c.LeafAddr(), bad)
+	h.send(t, publish("$JS.ACK."+acme.JournalStream()+".reader.1.1.1.1.1")...)
+	h.send(t, "PING")
+	for h.line(t) != "PONG" {
+	}
+	if m, err := heard.NextMsg(50 * time.Millisecond); !errors.Is(err, nats.ErrTimeout) {
+		t.Errorf("an acknowledgement passed: %v, %v", m, err)
+	}
+
 	// Its own subject still works, and the other store's link has lived through all of this.
 	newHostile(t, c.LeafAddr(), bad).send(t, publish(acme.Ingest(s1))...)
 	next(t, heard, acme.Ingest(s1))

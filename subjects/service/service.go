@@ -66,7 +66,8 @@ type Config struct {
 	Subject     string // may hold wildcards
 	AtOnce      int    // questions under way; zero: 64
 	Each        int    // of them on one subject; zero: AtOnce
-	// Inbox gives the prefix of the reply subjects of those who may ask on a subject. Nil: only this side asks.
+	// Inbox gives the prefix of the reply subjects of those who ask on a subject in the same account. Nil:
+	// nobody but this side does.
 	Inbox  func(subject string) string
 	Answer func(context.Context, Question) (Answer, error)
 	Log    *slog.Logger
@@ -146,9 +147,13 @@ func (s *Service) Run(ctx context.Context) error {
 // nobody else can guess one that somebody listens to.
 const ownInbox = "_INBOX."
 
+// mapped is the prefix of the replies that nats-server makes of a store's: the stores have an account of
+// their own, and their inboxes lie there. Nobody can publish there from outside.
+const mapped = "_R_."
+
 // mayHear reports whether an answer on a subject may go where the asker wants it.
 func (s *Service) mayHear(subject, reply string) bool {
-	return strings.HasPrefix(reply, ownInbox) ||
+	return strings.HasPrefix(reply, ownInbox) || strings.HasPrefix(reply, mapped) ||
 		s.cfg.Inbox != nil && strings.HasPrefix(reply, s.cfg.Inbox(subject)+".")
 }
 
