@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench generate fuzz golden soak power mutants
+.PHONY: help run test build bench generate fuzz golden soak power mutants damage
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,6 +58,9 @@ power: ## cut the power 50 times, at random moments of till, store and centre (a
 
 mutants: ## take the guards away one by one: a named test must fail each time (a quarter of an hour)
 	go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./deploy/mutant -mutants
+
+damage: ## damage each file of a centre node 20 times in each of 5 ways (hours; KIND="block: " for one file)
+	go test -count=1 -v -timeout 24h -run DamagedFiles ./deploy/fleet -damages 20 -damage-kind "$(KIND)"
 
 golden: ## write golden files that are missing; to change one, delete it first and say why in the commit
 	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update

@@ -11,17 +11,17 @@
 //
 // A store proves its nkey and may join only as a leaf, within the allow-lists that
 // subjects.Net.StorePermissions gives. In particular no store reaches JetStream: one publish with a
-// wrong expectation, even from a leaf, stops an R3 stream for good. The lists are also all there is for
-// answers: the server's allow_responses does nothing here, for messages cross a leaf only where there is
-// interest, and interest in an inbox crosses only where the lists allow it. So a store that shall answer
-// a question from the centre needs the reply's subject in its list.
+// wrong expectation, even from a leaf, stops an R3 stream for good. Besides, the stores of a brand have an
+// account of their own, and only the questions and pokes of subjects.DoorsOf pass between it and the
+// centre's. So an answer of the centre's goes back the way that the server has made for it, whatever reply
+// subject the store has named; and $JS.ACK, which the server lets every leaf publish, reaches nobody. The
+// server's allow_responses does nothing here, for messages cross a leaf only where there is interest, and
+// interest crosses only where the lists allow it. So a store that shall answer a question from the centre
+// needs _R_.> in its list: tried, not granted, since nobody asks yet.
 //
 // Stores do not see each other's subscriptions. Who breaks the allow-lists (a well-behaved leaf is told
-// them and does not) is disconnected and named in the log. Two things the server lets through: interest
-// in wildcards wider than the list, on which it then delivers nothing that the list does not allow; and
-// any subject under $JS.ACK, so that a hostile store can acknowledge, in the centre's place, messages of a
-// consumer whose stream and name it can guess. Therefore nothing that matters rests on a consumer's
-// acknowledgements, unless the consumer's name is a secret.
+// them and does not) is disconnected and named in the log. The server lets interest through in wildcards
+// wider than the list, and delivers nothing on them that the list does not allow.
 //
 // Nodes of the centre know each other by a shared secret, and by TLS where it is configured.
 //
@@ -39,6 +39,12 @@
 // which a client adds its own pause before it tries again. When a node dies, streams it led have no
 // leader for 4 to 7.5 s. A dead route is found by pings, each second, at most 2 unanswered; a dead leaf by
 // pings every 10 s, since leafs ping faster themselves.
+//
+// JetStream that has met the end of its disk hangs, and room does not revive it. So [Hub.Guard] closes the
+// server while there is still some, and opens it when there is enough; connections of [Hub.Connect] find the
+// new one by themselves. JetStream's own bound is off: it is three quarters of what was free at the start,
+// and a node would come to it with a disk that is far from full. One damaged snapshot of the cluster's own
+// log keeps a server from starting ("snapshot corrupt"): remove DataDir then, with the other two up.
 //
 // [Hub.SetStores] makes JetStream's API of this node answer "no responders" for some milliseconds;
 // publishing to streams goes on.

@@ -94,9 +94,9 @@ const (
 func (s *Scrub) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { s.yieldLead(ctx) })
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	wg.Go(func() { s.yieldLead(ctx) })
 	wg.Go(func() {
 		if err := s.serve(ctx); err != nil {
 			cancel(err)

@@ -112,10 +112,10 @@ func judged(verdicts []scrub.Verdict) error {
 		}
 		return nil
 	case 1:
-		return fmt.Errorf("%w: the copy of node %s\nMend it: tillstream ops scrub --repair %s, naming all three nodes. Until then the other two serve what it cannot.",
+		return fmt.Errorf("%w: the copy of node %s\nMend it: tillstream ops scrub --repair %s, naming all three nodes: until then the other two serve what it cannot",
 			ErrDamaged, bad[0], bad[0])
 	default:
-		return fmt.Errorf("%w: the copies of nodes %s\nNo repair is safe with fewer than two clean copies. Stop nothing, copy the data directories of all nodes away, and see README, \"Damage\".",
+		return fmt.Errorf("%w: the copies of nodes %s\nNo repair is safe with fewer than two clean copies. Stop nothing, copy the data directories of all nodes away, and see README, \"Operate the centre\"",
 			ErrDamaged, strings.Join(bad, " and "))
 	}
 }
