@@ -33,7 +33,10 @@ type Books struct {
 type scratch struct {
 	line     []byte
 	marks    []record.Mark
-	pack     packReader
+	in       packReader
+	packs    []unpacked
+	hashes   []uint64
+	warmth   uint64
 	touched  []uint32 // accounts of the entry, in order of first touch
 	watchers []sighting
 	later    []uint64 // a bit for each account

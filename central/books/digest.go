@@ -8,8 +8,8 @@ import (
 )
 
 // digest sums a value for each account and chain, so that a change costs one subtraction and one addition,
-// the order does not matter, and the whole is never walked. The values were SHA-256: that was a third of
-// Apply. Nodes that differ are to be found, not forgers, who could write a node's memory anyhow: two
+// the order does not matter, and the whole is never walked. The values were SHA-256, four of them a receipt
+// on every node. Nodes that differ are to be found, not forgers, who could write a node's memory anyhow: two
 // multiplications a word in each of two lanes are enough, and what is shown is the SHA-256 of the sums.
 type digest [2]uint64
 
@@ -34,7 +34,7 @@ func mum(a, b uint64) uint64 {
 	return hi ^ lo ^ a // the word itself too: a product with zero would forget what came before
 }
 
-// words takes two words in.
+// id takes the two words of an id in.
 func (d digest) id(b *[16]byte) digest {
 	return d.with(binary.BigEndian.Uint64(b[:])).with(binary.BigEndian.Uint64(b[8:]))
 }

@@ -33,8 +33,8 @@ func (b *Books) fall(number uint16, c change) {
 }
 
 // order drops what is dead, and removals older than keepDays. What is dead has a later row of the same
-// account in the same list; to look at the accounts instead was a third of Apply, a cache miss a row. Rows
-// are never changed in place: a snapshot may be reading them.
+// account in the same list; to look at the accounts instead is a cache miss a row. Rows are never changed in
+// place: a snapshot may be reading them.
 func (b *Books) order(s *store, today uint16) {
 	for len(b.later)*64 < b.accounts.len() {
 		b.later = append(b.later, 0)

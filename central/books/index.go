@@ -46,6 +46,15 @@ func (x *index) find(hash uint64, is func(number uint32) bool) (uint32, bool) {
 	return 0, false
 }
 
+// peek gives the slot at which a search begins.
+func (x *index) peek(hash uint64) uint64 {
+	p := x.part(hash)
+	if p.n == 0 {
+		return 0
+	}
+	return p.slots[p.place(hash)]
+}
+
 // put gives a key a number, and reports whether it had one, which is replaced.
 func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) (had bool) {
 	p := x.part(hash)

@@ -50,38 +50,51 @@ func (p *Pack) Proposal() fold.Proposal {
 // ReadPack reads a proposal's head; the bodies of receipts are not in it.
 func ReadPack(head []byte) (Pack, error) {
 	var in packReader
-	if err := in.read(head); err != nil {
+	k, err := in.read(head)
+	if err != nil {
 		return Pack{}, err
 	}
-	p := Pack{Runs: make([][]record.Receipt, len(in.runs))}
-	recs := in.recs
-	for i, n := range in.runs {
+	p := Pack{Runs: make([][]record.Receipt, len(k.runs))}
+	recs := k.recs
+	for i, n := range k.runs {
 		p.Runs[i], recs = recs[:n:n], recs[n:]
 	}
-	var err error
-	if p.Store, err = subjects.ParseStoreID(string(in.store)); err != nil {
+	if p.Store, err = subjects.ParseStoreID(string(k.store)); err != nil {
 		return Pack{}, fmt.Errorf("proposal: %w", err)
 	}
 	return p, nil
 }
 
-// packReader takes the heads of proposals apart, again and again in the same memory.
+// packReader takes the heads of an entry's proposals apart, entry after entry in the same memory.
 type packReader struct {
-	store   []byte // its name, not parsed
-	runs    []int  // how long they are
+	runs    []int // how long they are
 	recs    []record.Receipt
-	headers [][]byte // of the records, as they stand in the head
+	headers [][]byte // of the records, as they stand in the heads
+}
+
+// readPack is a head taken apart.
+type readPack struct {
+	store   []byte // its name, not parsed
+	runs    []int
+	recs    []record.Receipt
+	headers [][]byte
 }
 
 // hash is the hash of a record's header. To write the header again for it took longer than to hash it.
-func (in *packReader) hash(i int) record.Hash { return sumOf(in.headers[i]) }
+func (p *readPack) hash(i int) record.Hash { return sumOf(p.headers[i]) }
 
-func (in *packReader) read(head []byte) error {
+// next begins another entry.
+func (in *packReader) next() {
+	in.runs, in.recs, in.headers = in.runs[:0], in.recs[:0], in.headers[:0]
+}
+
+func (in *packReader) read(head []byte) (p readPack, err error) {
 	r := record.Reader{B: head}
 	if op := r.U8(); op != opReceipts && r.Err == nil {
-		return fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
+		return p, fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
 	}
-	in.store, in.runs, in.recs, in.headers = r.Blob(), in.runs[:0], in.recs[:0], in.headers[:0]
+	p.store = r.Blob()
+	runs, recs := len(in.runs), len(in.recs)
 	for range r.Count(record.HeaderSize) {
 		n := r.Count(record.HeaderSize)
 		in.runs = append(in.runs, n)
@@ -94,10 +107,12 @@ func (in *packReader) read(head []byte) error {
 			}
 		}
 	}
+	p.runs, p.recs, p.headers = in.runs[runs:], in.recs[recs:], in.headers[recs:]
 	if err := r.End(); err != nil {
-		return fmt.Errorf("proposal: %w", err)
+		in.runs, in.recs, in.headers = in.runs[:runs], in.recs[:recs], in.headers[:recs]
+		return readPack{}, fmt.Errorf("proposal: %w", err)
 	}
-	return nil
+	return p, nil
 }
 
 // ReadBodies fills in the bodies of a pack from its proposal's rest.
