@@ -47,7 +47,6 @@ const (
 type Archiver struct {
 	cfg    Config
 	asked  chan *ask
-	lived  time.Time
 	signed prometheus.Gauge
 	paused prometheus.Gauge
 
