@@ -5,6 +5,7 @@
 // # Order
 //
 // Start: the NATS server, the replica's files, the admin API; then, once the cluster is ready, the
-// streams, the fold, and the services. Stop: the services and the fold first, so that another node
+// streams, a backup if one is to be restored, the fold, and, when that is level with the journal, the
+// services. Stop: the services and the fold first, so that another node
 // takes over writing, then the server, which hands over what it leads.
 package central

@@ -103,11 +103,16 @@ func (a *Archiver) Status() Status {
 	return a.status
 }
 
+// ErrPaused means that the archive cannot copy now; Status says why.
+var ErrPaused = errors.New("the archive is paused")
+
 // Close closes the open segment with what this node has folded by now, and gives the checkpoint that
-// covers it. It waits for the archive to come so far.
+// covers it. It waits for the archive to come so far, but not for one that is paused.
 func (a *Archiver) Close(ctx context.Context) (Checkpoint, error) {
 	w := &ask{entry: max(1, a.cfg.Replica.Status().Entry), done: make(chan Checkpoint, 1)}
-	for sent := false; ; {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for sent, paused := false, false; ; {
 		asked := a.asked
 		if sent {
 			asked = nil
@@ -117,8 +122,14 @@ func (a *Archiver) Close(ctx context.Context) (Checkpoint, error) {
 			sent = true
 		case c := <-w.done:
 			return c, nil
+		case <-look.C:
+			why := a.Status().Paused
+			if why != "" && paused {
+				return Checkpoint{}, fmt.Errorf("close the archive's segment at entry %d: %w: %s", w.entry, ErrPaused, why)
+			}
+			paused = why != ""
 		case <-ctx.Done():
-			return Checkpoint{}, fmt.Errorf("close the archive's segment at entry %d: %w: %s", w.entry, context.Cause(ctx), a.Status().Paused)
+			return Checkpoint{}, fmt.Errorf("close the archive's segment at entry %d: %w", w.entry, context.Cause(ctx))
 		}
 	}
 }

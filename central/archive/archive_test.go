@@ -160,6 +160,9 @@ func TestAFullDiskPausesTheArchive(t *testing.T) {
 		return nil
 	})
 	c.grow(5)
+	if _, err := a.Close(within(t)); !errors.Is(err, archive.ErrPaused) || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("whoever asks for a checkpoint hears %v", err)
+	}
 	must(t, os.Remove(path))
 	c.archived(a)
 	if _, err := a.Close(within(t)); err != nil {
@@ -303,4 +306,26 @@ func swap(t *testing.T, dir, a, b string) {
 	t.Helper()
 	a, b = filepath.Join(dir, a), filepath.Join(dir, b)
 	must(t, errors.Join(os.Rename(a, a+".x"), os.Rename(b, a), os.Rename(a+".x", b)))
+}
+
+// FuzzReader holds the reader of segments to: no panic, no more memory than an entry may have, and what it
+// gives follows.
+func FuzzReader(f *testing.F) {
+	e := &fold.Entry{Generation: record.Generation{1}, Number: 1, Term: 1}
+	whole := archive.AppendFrame(archive.Head(), e.Encode())
+	f.Add(archive.AppendFrame(whole, e.Tip().Boundary(record.Generation{2}, 3, 4).Encode()))
+	f.Add(archive.Head())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := archive.NewReader(bytes.NewReader(b), fold.Tip{})
+		var tip fold.Tip
+		for err == nil {
+			var e *fold.Entry
+			if _, e, err = r.Next(); err == nil {
+				if tip.Check(e) != nil {
+					t.Fatalf("entry %d does not follow entry %d", e.Number, tip.Number)
+				}
+				tip = e.Tip()
+			}
+		}
+	})
 }

@@ -138,6 +138,8 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusBadRequest, "invalid-field", err.Error())
 	case errors.Is(err, errNoArchive):
 		problem(w, http.StatusConflict, "no-archive", err.Error())
+	case errors.Is(err, archive.ErrPaused):
+		problem(w, http.StatusConflict, "archive-paused", err.Error())
 	case errors.Is(err, streams.ErrFixed):
 		problem(w, http.StatusConflict, "fixed", err.Error())
 	case errors.Is(err, scrub.ErrUnsafe):

@@ -35,6 +35,12 @@
 // A pair of files for another node is a snapshot, and the first bytes of any node's history that it
 // names: those never change, so they may be copied from a node that works. [Load] checks a pair.
 //
+// # Another life
+//
+// [Restore] puts a lost journal back from a backup and begins another generation in it: fold.Tip.Check
+// says how. A node whose files are of a journal that is no more drops them when it starts; one that has none
+// takes a peer's snapshot and history, if the journal is long, or folds from the first entry.
+//
 // # Failure
 //
 // An entry that does not follow the last one stops the fold: the node keeps answering reads, says so

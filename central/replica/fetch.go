@@ -33,6 +33,11 @@ var errOther = errors.New("a peer's files do not fit")
 // fetch fills a node that has nothing from another's snapshot and history, checked by their hashes and held
 // to the journal. Without that, or if no peer can give any, the journal is folded from its first entry.
 func (r *Replica) fetch(ctx context.Context) {
+	for _, name := range []string{HistoryName, SnapshotName} { // of a start that died meanwhile
+		if err := discard(filepath.Join(r.cfg.Dir, name+".peer")); err != nil {
+			r.log.Warn("removes what was fetched by halves", "err", err)
+		}
+	}
 	if r.tip.number > 0 {
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"tillstream/central/archive"
@@ -34,7 +33,7 @@ func (*closeCommand) Run(ctx context.Context, stdout io.Writer, c *Command) erro
 	if err := c.print(stdout, closed, func(b *bytes.Buffer) { printClosed(b, closed) }); err != nil {
 		return err
 	}
-	if p, ok := errors.AsType[*Problem](asked); ok && p.Status == http.StatusConflict {
+	if p, ok := errors.AsType[*Problem](asked); ok && p.Type == "/problems/no-archive" {
 		return nil // a node without an archive, beside one that has it
 	}
 	return c.advise(asked)
