@@ -119,6 +119,12 @@ func fenced(info *jetstream.StreamInfo) bool {
 
 // step goes on from what the journal holds, as far as it gets.
 func (s *restorer) step(ctx context.Context) (done bool, err error) {
+	// The fence before the entry: it goes only after a restore is complete.
+	begun, err := s.begun(ctx)
+	if err != nil {
+		s.cfg.Log.Debug("restore waits for the stream", "err", err)
+		return false, nil
+	}
 	held, err := lastEntry(ctx, s.js, s.cfg.Net)
 	switch {
 	case errors.Is(err, ErrEmpty):
@@ -134,6 +140,9 @@ func (s *restorer) step(ctx context.Context) (done bool, err error) {
 	}
 	if held.Number > s.cfg.Last.Number {
 		return true, s.complete(ctx, held)
+	}
+	if held.Number > 0 && !begun { // a journal that lives, be it the one of the backup
+		return false, s.refusal(held)
 	}
 	after := held.Number
 	if after > 0 {
@@ -213,6 +222,21 @@ func (s *restorer) complete(ctx context.Context, held *fold.Entry) error {
 	if err != nil && !errors.Is(err, ErrBroken) {
 		return fmt.Errorf("restore: %w", err)
 	}
+	return s.refusal(held)
+}
+
+func (s *restorer) refusal(held *fold.Entry) error {
 	return fmt.Errorf("restore: %w: it goes up to entry %d of generation %s. A backup is only restored into an empty centre; nothing was changed",
 		ErrNotEmpty, held.Number, held.Generation)
+}
+
+// begun reports whether a restore was begun and is not complete.
+func (s *restorer) begun(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, sourceWait)
+	defer cancel()
+	stream, err := s.js.Stream(ctx, s.cfg.Net.JournalStream())
+	if err != nil {
+		return false, err
+	}
+	return fenced(stream.CachedInfo()), nil
 }

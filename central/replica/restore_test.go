@@ -101,6 +101,9 @@ func (c *chain) restored(all [][]byte) *fold.Entry {
 func TestRestore(t *testing.T) {
 	c, m := lived(t, (*member).stop)
 	all := c.bytesOf()
+	if err := Restore(t.Context(), backup(c, 0, all)); !errors.Is(err, ErrNotEmpty) || len(c.bytesOf()) != len(all) {
+		t.Fatalf("over the very journal of which it is the backup: %v, %d messages of %d", err, len(c.bytesOf()), len(all))
+	}
 	c.loseStream()
 	cfg := backup(c, 0, all)
 	broken, cut := context.WithCancel(t.Context())

@@ -45,6 +45,12 @@ func TestRestoreFromABackup(t *testing.T) {
 	if b := boundaries(t, f); len(b) != 1 || b[0] != last+1 {
 		t.Errorf("generations begin at entries %v, want one, behind the backup's last, %d", b, last)
 	}
+	// A POS posts receipts of before and after the backup once more, at another till.
+	others := sellElsewhere(t, f, sold)
+	settle(t, f, sold)
+	if n := repeats(t, f); n != uint64(others) {
+		t.Errorf("%d repeats, want %d", n, others)
+	}
 	rebuilt(t, f)
 }
 
