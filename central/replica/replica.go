@@ -101,7 +101,6 @@ type Replica struct {
 	spilt   *waiting // did not fit into the last entry
 	batch   []*waiting
 	encoder fold.Encoder
-	stream  jetstream.Stream // the journal's handle
 
 	lastWait time.Duration // for the stream leader, the next time
 	fenced   bool          // the journal was being restored, the last time it was looked at
