@@ -25,7 +25,7 @@ func (n *Node) keyRings() *service.Service {
 	return service.New(service.Config{
 		Conn: n.conn, Name: subjects.ServiceKeyRing, Endpoint: "keep", Subject: subjects.AnyLane{Store: n.cfg.Store}.KeyRing(),
 		Description: "keeps sealed key rings of tills of store " + n.cfg.Store.String(),
-		AtOnce:      1, Answer: n.keepForTill, Log: n.log,
+		AtOnce:      1, Inbox: subjects.LaneInbox, Answer: n.keepForTill, Log: n.log,
 	})
 }
 

@@ -1,5 +1,7 @@
 package subjects
 
+import "strings"
+
 // JournalStream is the name of the brand's journal stream.
 func (n Net) JournalStream() string { return "journal_" + n.Brand.s }
 
@@ -10,5 +12,11 @@ func (n Net) KeyRingBucket() string { return "keyrings_" + n.Brand.s }
 // all: nats-server's direct get, which for a journal the hub lets no other node answer.
 func StreamCopy(stream string) string { return "$JS.API.DIRECT.GET." + stream }
 
-// StreamMessage is where a stream's leader is asked for a message.
-func StreamMessage(stream string) string { return "$JS.API.STREAM.MSG.GET." + stream }
+// StreamMessage is where a stream's leader is asked for a message, at the JetStream API of a prefix; empty:
+// the usual one.
+func StreamMessage(api, stream string) string {
+	if api = strings.TrimSuffix(api, "."); api == "" {
+		api = "$JS.API"
+	}
+	return api + ".STREAM.MSG.GET." + stream
+}

@@ -27,7 +27,7 @@ import (
 )
 
 // Clusters are shared by the tests; each test has a brand of its own, which is an account of its own.
-const brands = 48
+const brands = 96
 
 // patient is how long a test waits for what must come, on a machine that is busy with other things.
 const patient = 2 * time.Minute

@@ -76,7 +76,7 @@ func (r *Replica) catchUp(ctx context.Context, last tip) error {
 func (r *Replica) message(ctx context.Context, seq uint64) (*fold.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, tipWait)
 	defer cancel()
-	data, _, err := r.atLeader(ctx, map[string]any{"seq": seq})
+	data, _, err := atLeader(ctx, r.js, r.cfg.Net, bySequence(seq))
 	if err != nil {
 		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
 	}
@@ -91,15 +91,15 @@ func (r *Replica) message(ctx context.Context, seq uint64) (*fold.Entry, error) 
 	return e, nil
 }
 
-// atLeader asks for a message with the question itself and not through the client's handle of the stream:
-// that one would be answered by the copy at hand, since the stream lets copies be read, and not by the
-// leader's. jetstream.ErrMsgNotFound means that there is no such message.
-func (r *Replica) atLeader(ctx context.Context, which map[string]any) (data []byte, seq uint64, err error) {
+// atLeader asks for a message of the journal with the question itself and not through the client's handle of
+// the stream: that one would be answered by the copy at hand, since the stream lets copies be read, and not
+// by the leader's. jetstream.ErrMsgNotFound means that there is no such message.
+func atLeader(ctx context.Context, js jetstream.JetStream, net subjects.Net, which map[string]any) (data []byte, seq uint64, err error) {
 	question, err := json.Marshal(which)
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := r.cfg.Conn.RequestWithContext(ctx, subjects.StreamMessage(r.cfg.Net.JournalStream()), question)
+	m, err := js.Conn().RequestWithContext(ctx, subjects.StreamMessage(js.Options().APIPrefix, net.JournalStream()), question)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -122,3 +122,7 @@ func (r *Replica) atLeader(ctx context.Context, which map[string]any) (data []by
 		return nil, 0, e
 	}
 }
+
+func bySequence(seq uint64) map[string]any { return map[string]any{"seq": seq} }
+
+func newest(net subjects.Net) map[string]any { return map[string]any{"last_by_subj": net.Journal()} }

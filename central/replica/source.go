@@ -20,6 +20,8 @@ var ErrEmpty = errors.New("the journal is empty")
 // whoever copies the journal: there is no consumer, so nothing that a store's acknowledgement could move.
 // One goroutine uses it.
 type Source struct {
+	js     jetstream.JetStream
+	net    subjects.Net
 	stream jetstream.Stream
 	seq    uint64 // of the last message read
 	tip    fold.Tip
@@ -46,7 +48,7 @@ func OpenSourceAt(ctx context.Context, js jetstream.JetStream, net subjects.Net,
 	if err != nil {
 		return nil, fmt.Errorf("open journal stream: %w", err)
 	}
-	s := &Source{stream: stream}
+	s := &Source{js: js, net: net, stream: stream}
 	if after == 0 {
 		if first := stream.CachedInfo().State.FirstSeq; first > 1 {
 			return nil, fmt.Errorf("open journal: %w: its first entries are gone", ErrBroken)
@@ -101,16 +103,16 @@ func (s *Source) find(ctx context.Context, number uint64) (uint64, error) {
 func (s *Source) get(ctx context.Context, seq uint64) ([]byte, *fold.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceWait)
 	defer cancel()
-	m, err := s.stream.GetMsg(ctx, seq)
+	data, _, err := atLeader(ctx, s.js, s.net, bySequence(seq))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read message %d of the journal: %w", seq, err)
 	}
-	e, err := fold.Decode(m.Data)
+	e, err := fold.Decode(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read message %d of the journal: %w: %w", seq, ErrBroken, err)
 	}
 	e.Stream = seq
-	return m.Data, e, nil
+	return data, e, nil
 }
 
 // Tip is the last entry that Next gave.
@@ -143,22 +145,18 @@ func (s *Source) Next(ctx context.Context) ([]byte, *fold.Entry, error) {
 func lastEntry(ctx context.Context, js jetstream.JetStream, net subjects.Net) (*fold.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceWait)
 	defer cancel()
-	s, err := js.Stream(ctx, net.JournalStream())
-	if err != nil {
-		return nil, fmt.Errorf("open journal stream: %w", err)
-	}
-	m, err := s.GetLastMsgForSubject(ctx, net.Journal())
+	data, seq, err := atLeader(ctx, js, net, newest(net))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, ErrEmpty
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the journal's last message: %w", err)
 	}
-	e, err := fold.Decode(m.Data)
+	e, err := fold.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal's last message: %w: %w", ErrBroken, err)
 	}
-	e.Stream = m.Sequence
+	e.Stream = seq
 	return e, nil
 }
 
@@ -179,16 +177,12 @@ func Empty(ctx context.Context, js jetstream.JetStream, net subjects.Net) (bool,
 func holds(ctx context.Context, js jetstream.JetStream, net subjects.Net, t *tip) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceWait)
 	defer cancel()
-	s, err := js.Stream(ctx, net.JournalStream())
-	if err != nil {
-		return false, fmt.Errorf("open journal stream: %w", err)
-	}
-	m, err := s.GetMsg(ctx, t.stream)
+	data, _, err := atLeader(ctx, js, net, bySequence(t.stream))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("read message %d of the journal: %w", t.stream, err)
 	}
-	return sha256.Sum256(m.Data) == t.hash, nil
+	return sha256.Sum256(data) == t.hash, nil
 }

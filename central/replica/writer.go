@@ -284,7 +284,7 @@ func (r *Replica) patiently(ctx context.Context, ask func(context.Context) error
 
 // readLast reads the journal's last message at the stream's leader; an empty journal is the zero tip.
 func (r *Replica) readLast(ctx context.Context) (tip, error) {
-	data, seq, err := r.atLeader(ctx, map[string]any{"last_by_subj": r.cfg.Net.Journal()})
+	data, seq, err := atLeader(ctx, r.js, r.cfg.Net, newest(r.cfg.Net))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return tip{}, nil
 	}
