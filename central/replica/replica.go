@@ -81,18 +81,15 @@ type Replica struct {
 	// unwritten is what keeps history from being written; guarded by mu like tip.
 	unwritten error
 
-	proposals chan *waiting
-	idle      sync.Pool    // of *waiting
-	entered   chan entered // entries from the stream, opened
-	spare     chan []byte  // memory for their heads
-	term      atomic.Uint64
-	folded    atomic.Uint64 // tip.number, for whoever needs no lock
-	broken    atomic.Bool
+	queue   *queue       // proposals
+	entered chan entered // entries from the stream, opened
+	spare   chan []byte  // memory for their heads
+	term    atomic.Uint64
+	folded  atomic.Uint64 // tip.number, for whoever needs no lock
+	broken  atomic.Bool
 
 	// Owned by the fold's goroutine.
 	writing bool
-	spilt   *waiting // did not fit into the last entry
-	batch   []*waiting
 	encoder fold.Encoder
 	stream  jetstream.Stream // the journal's handle
 
@@ -128,7 +125,7 @@ func Open(cfg Config) (*Replica, error) {
 		saveEvery: snapshotEvery,
 		mayWait:   mayWait,
 		moved:     make(chan struct{}),
-		proposals: make(chan *waiting, 1024),
+		queue:     newQueue(),
 		entered:   make(chan entered, readAhead),
 		spare:     make(chan []byte, readAhead),
 		freezes:   make(chan chan<- frozen),
