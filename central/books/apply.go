@@ -125,34 +125,41 @@ func (s *step) pack(in *unpacked) []record.Mark {
 	return marks
 }
 
+// chain gives the number of a run's chain, which begins or wakes if need be, and how many of the run's
+// records that took. If nothing is taken of the run, it gives its mark.
+func (s *step) chain(store uint16, run []record.Receipt) (i uint32, taken int, m record.Mark) {
+	b, h := s.b, &run[0].Header
+	i, known := b.chains.find(&h.Chain)
+	switch {
+	case !known && h.Kind != record.KindStart:
+		return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusGap}
+	case !known:
+		if i, known = s.begin(store, &run[0]); !known {
+			return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusRefused}
+		}
+		return i, 1, m
+	case b.laneOf(i).store != store:
+		return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusRefused}
+	case i&atRest == 0:
+		return i, 0, m
+	}
+	r := b.chains.resting(i &^ atRest)
+	if taken, m = r.extends(run); m.Status == 0 {
+		i = s.wake(r, &run[taken])
+	}
+	return i, taken, m
+}
+
 // run moves a chain's mark over the records that extend it. first is the index of the run's first
 // record within its pack. That the records follow each other within the run, the node that took the
 // pack has checked; that the run follows the chain is checked here, where the chain is known.
 func (s *step) run(store uint16, run []record.Receipt, of *readPack, first int) record.Mark {
 	b := s.b
-	h := &run[0].Header
-	i, known := b.chains.find(&h.Chain)
-	if !known {
-		if h.Kind != record.KindStart {
-			return record.Mark{Chain: h.Chain, Status: record.StatusGap}
-		}
-		if i, known = s.begin(store, &run[0]); !known {
-			return record.Mark{Chain: h.Chain, Status: record.StatusRefused}
-		}
-		run, first = run[1:], first+1
+	i, taken, m := s.chain(store, run)
+	if m.Status != 0 {
+		return m
 	}
-	if b.laneOf(i).store != store {
-		return record.Mark{Chain: h.Chain, Status: record.StatusRefused}
-	}
-	if i&atRest != 0 {
-		r := b.chains.resting(i &^ atRest)
-		k, m := r.extends(run)
-		if m.Status != 0 {
-			return m
-		}
-		run, first = run[k:], first+k
-		i = s.wake(r, &run[0])
-	}
+	run, first = run[taken:], first+taken
 	c := b.chains.at(i)
 	skip := 0
 	for skip < len(run) && run[skip].Seq <= c.seq {
