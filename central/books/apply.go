@@ -26,23 +26,27 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 		fx.Outcomes, fx.Took = make([][]byte, n), make([]fold.Took, 0, n)
 		out = make([]byte, 0, n*markSize)
 	}
-	b.touched = b.touched[:0]
 	if e.Begins() {
 		step.incident(fmt.Sprintf("the journal was restored from a backup: generation %s ends at entry %d, %s begins", e.Ends, e.Number-1, e.Generation))
 	}
-	b.unpack(e)
-	b.warm()
-	for i := range b.packs {
-		step.proposal = i
-		marks := step.pack(&b.packs[i])
-		if fx.Asked {
-			begin := len(out)
-			out = record.AppendMarks(out, marks)
-			fx.Outcomes[i] = out[begin:len(out):len(out)]
+	for from := 0; from < n; from += atOnce {
+		b.unpack(e.Proposals[from:min(from+atOnce, n)])
+		b.warm()
+		for i := range b.packs {
+			step.proposal = from + i
+			marks := step.pack(&b.packs[i])
+			if fx.Asked {
+				begin := len(out)
+				out = record.AppendMarks(out, marks)
+				fx.Outcomes[from+i] = out[begin:len(out):len(out)]
+			}
 		}
 	}
-	step.finish()
 }
+
+// atOnce is how many proposals are taken apart together: with more, what was fetched for the first is gone
+// from the processor's cache before the last is applied.
+const atOnce = 128
 
 // markSize is the binary form of one mark; a guess too low costs an allocation.
 const markSize = 67
@@ -68,19 +72,18 @@ type unpacked struct {
 	err error
 }
 
-// unpack takes the proposals of an entry apart.
-func (b *Books) unpack(e *fold.Entry) {
+// unpack takes proposals apart.
+func (b *Books) unpack(ps []fold.Proposal) {
 	b.in.next()
 	b.packs = b.packs[:0]
-	for i := range e.Proposals {
-		p, err := b.in.read(e.Proposals[i].Head)
+	for i := range ps {
+		p, err := b.in.read(ps[i].Head)
 		b.packs = append(b.packs, unpacked{p, err})
 	}
 }
 
-// warm looks at the memory that the entry's records will need, one kind after the other: so the processor
-// waits for many places at once, and not for each in turn. With three million accounts that takes a fifth
-// off Apply, with a hundred thousand a twentieth.
+// warm looks at the memory that records will need, one kind after the other: so the processor waits for many
+// places at once, and not for each in turn. That takes a fifth off Apply.
 func (b *Books) warm() {
 	b.hashes = b.hashes[:0]
 	accounts, warmth := &b.accounts.index, uint64(0)
@@ -93,6 +96,13 @@ func (b *Books) warm() {
 	for _, h := range b.hashes {
 		if slot := accounts.peek(h); slot != 0 {
 			warmth += b.accounts.at(uint32(slot)).changed
+		}
+	}
+	for _, h := range b.hashes {
+		if slot := accounts.peek(h); slot != 0 {
+			if far := b.accounts.at(uint32(slot)).far; far != 0 {
+				warmth += uint64(b.far.at(far).next)
+			}
 		}
 	}
 	b.warmth = warmth // or the compiler would find out that nobody wants it
@@ -128,34 +138,41 @@ func (s *step) pack(in *unpacked) []record.Mark {
 	return marks
 }
 
+// chain gives the number of a run's chain, which begins or wakes if need be, and how many of the run's
+// records that took. If nothing is taken of the run, it gives its mark.
+func (s *step) chain(store uint16, run []record.Receipt) (i uint32, taken int, m record.Mark) {
+	b, h := s.b, &run[0].Header
+	i, known := b.chains.find(&h.Chain)
+	switch {
+	case !known && h.Kind != record.KindStart:
+		return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusGap}
+	case !known:
+		if i, known = s.begin(store, &run[0]); !known {
+			return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusRefused}
+		}
+		return i, 1, m
+	case b.laneOf(i).store != store:
+		return 0, 0, record.Mark{Chain: h.Chain, Status: record.StatusRefused}
+	case i&atRest == 0:
+		return i, 0, m
+	}
+	r := b.chains.resting(i &^ atRest)
+	if taken, m = r.extends(run); m.Status == 0 {
+		i = s.wake(r, &run[taken])
+	}
+	return i, taken, m
+}
+
 // run moves a chain's mark over the records that extend it. first is the index of the run's first
 // record within its pack. That the records follow each other within the run, the node that took the
 // pack has checked; that the run follows the chain is checked here, where the chain is known.
 func (s *step) run(store uint16, run []record.Receipt, of *readPack, first int) record.Mark {
 	b := s.b
-	h := &run[0].Header
-	i, known := b.chains.find(&h.Chain)
-	if !known {
-		if h.Kind != record.KindStart {
-			return record.Mark{Chain: h.Chain, Status: record.StatusGap}
-		}
-		if i, known = s.begin(store, &run[0]); !known {
-			return record.Mark{Chain: h.Chain, Status: record.StatusRefused}
-		}
-		run, first = run[1:], first+1
+	i, taken, m := s.chain(store, run)
+	if m.Status != 0 {
+		return m
 	}
-	if b.laneOf(i).store != store {
-		return record.Mark{Chain: h.Chain, Status: record.StatusRefused}
-	}
-	if i&atRest != 0 {
-		r := b.chains.resting(i &^ atRest)
-		k, m := r.extends(run)
-		if m.Status != 0 {
-			return m
-		}
-		run, first = run[k:], first+k
-		i = s.wake(r, &run[0])
-	}
+	run, first = run[taken:], first+taken
 	c := b.chains.at(i)
 	skip := 0
 	for skip < len(run) && run[skip].Seq <= c.seq {
@@ -290,7 +307,8 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 		b.totals.Repeats++
 		if !h.Account.IsZero() {
 			// The item goes out again, or the edge's overlay of this record would never end.
-			s.touch(&h.Account, store)
+			acc, _ := s.touch(&h.Account, store)
+			s.done(acc)
 		}
 		l.fate = FateRepeat
 		s.tell(&l)
@@ -309,6 +327,7 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	acc, i := s.touch(&h.Account, store)
 	l.kind, l.account = linePosting, i
 	s.post(acc, h, &l)
+	s.done(acc)
 }
 
 // post moves points. Earnings repay debt first; a return takes from the balance, and the rest is debt.
@@ -338,37 +357,30 @@ func (s *step) post(acc *account, h *record.Header, l *line) {
 	acc.last = s.tell(l)
 }
 
-// touch gives the account of a receipt, opening it if need be, and notes that the store has seen it. With
-// the first touch in an entry the account is of that entry, and its share leaves the digest.
-func (s *step) touch(id *record.AccountID, store uint16) (*account, uint32) {
+// touch gives the account of a receipt, opening it if need be, notes that the store has seen it, and tells
+// the stores that see it, once in an entry. The account's share leaves the digest until done puts it back.
+func (s *step) touch(id *record.AccountID, number uint16) (*account, uint32) {
 	b := s.b
 	acc, i, opened := b.accounts.open(id)
-	if acc.changed != s.e.Number {
-		if opened {
-			s.tell(&line{kind: lineAccount, number: i, id: *id})
-		} else {
-			b.keepAccount(i)
-			b.digest.sub(acc.sum())
-		}
-		acc.changed, acc.at = s.e.Number, s.e.At
-		b.touched = append(b.touched, i)
+	if opened {
+		s.tell(&line{kind: lineAccount, number: i, id: *id})
+	} else {
+		b.keepAccount(i)
+		b.digest.sub(acc.sum())
 	}
-	b.far.see(acc, store, s.today)
+	fresh := b.far.see(acc, number, s.today)
+	switch {
+	case acc.changed != s.e.Number:
+		acc.changed, acc.at = s.e.Number, s.e.At
+		b.watch(acc, change{s.e.Number, i, s.today, false})
+	case fresh:
+		b.fall(number, change{s.e.Number, i, s.today, false})
+	}
 	return acc, i
 }
 
-// finish moves the accounts of the entry in the feed of the stores that see them, and puts them into the
-// digest again.
-func (s *step) finish() {
-	b := s.b
-	for _, i := range b.touched {
-		acc := b.accounts.at(i)
-		b.watch(acc, s.today, func(store uint16, gone bool) {
-			b.fall(store, change{s.e.Number, i, s.today, gone})
-		})
-		b.digest.add(acc.sum())
-	}
-}
+// done puts what touch took back into the digest.
+func (s *step) done(acc *account) { s.b.digest.add(acc.sum()) }
 
 func (s *step) incident(text string) {
 	b := s.b

@@ -37,9 +37,9 @@ type scratch struct {
 	packs    []unpacked
 	hashes   []uint64
 	warmth   uint64
-	touched  []uint32 // accounts of the entry, in order of first touch
 	watchers []sighting
 	later    []uint64 // a bit for each account
+	rows     []change
 }
 
 // Totals are sums over the whole brand, since the journal began.

@@ -50,10 +50,7 @@ func (acc *account) sum() digest {
 }
 
 func (c *chain) sum() digest {
-	d := chainSeed().id((*[16]byte)(&c.id)).with(c.seq)
-	for i := 0; i < len(c.hash); i += 8 {
-		d = d.with(binary.BigEndian.Uint64(c.hash[i:]))
-	}
+	d := chainSeed().id((*[16]byte)(&c.id)).with(c.seq).id((*[16]byte)(c.hash[:16]))
 	if c.fork {
 		d = d.with(1)
 	}

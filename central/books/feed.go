@@ -40,7 +40,9 @@ func (b *Books) order(s *store, today uint16) {
 		b.later = append(b.later, 0)
 	}
 	n := len(s.feed)
-	rows := make([]change, n+feedSlack+1) // full when they are put in order again
+	if len(b.rows) < n {
+		b.rows = make([]change, 2*n)
+	}
 	first := n
 	for _, c := range slices.Backward(s.feed) {
 		word, bit := &b.later[c.account/64], uint64(1)<<(c.account%64)
@@ -51,15 +53,15 @@ func (b *Books) order(s *store, today uint16) {
 			s.gone = max(s.gone, c.entry)
 		default:
 			first--
-			rows[first] = c
+			b.rows[first] = c
 		}
 		*word |= bit
 	}
 	for _, c := range s.feed {
 		b.later[c.account/64] = 0
 	}
-	s.kept = copy(rows, rows[first:n])
-	s.feed = rows[:s.kept]
+	s.kept = n - first
+	s.feed = append(make([]change, 0, 2*s.kept+feedSlack+1), b.rows[first:n]...) // until they are put in order again
 }
 
 // Feed gives what falls to a store of the changes after an entry, oldest first: at least limit items, if

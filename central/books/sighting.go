@@ -51,30 +51,36 @@ func (s *sightings) drop(i uint32) {
 	}
 }
 
-// see notes that a store has had a receipt of the account on a day.
-func (s *sightings) see(acc *account, store, day uint16) {
-	note := func(seen []sighting) bool {
-		for k := range seen {
-			if v := &seen[k]; v.store == store || v.store == 0 {
-				*v = sighting{store, day}
-				return true
-			}
-		}
-		return false
-	}
-	if note(acc.seen[:]) {
-		return
+// see notes that a store has had a receipt of the account on a day, and reports whether it had not seen the
+// account before.
+func (s *sightings) see(acc *account, store, day uint16) (fresh bool) {
+	if k := place(acc.seen[:], store); k >= 0 {
+		fresh = acc.seen[k].store == 0
+		acc.seen[k] = sighting{store, day}
+		return fresh
 	}
 	for at := &acc.far; ; {
 		if *at == 0 {
 			*at = s.take()
 		}
 		c := s.at(*at)
-		if note(c.seen[:]) {
-			return
+		if k := place(c.seen[:], store); k >= 0 {
+			fresh = c.seen[k].store == 0
+			c.seen[k] = sighting{store, day}
+			return fresh
 		}
 		at = &c.next
 	}
+}
+
+// place gives the index of a store's sighting, or of the first that is none; -1 if there is neither.
+func place(seen []sighting, store uint16) int {
+	for k := range seen {
+		if s := seen[k].store; s == store || s == 0 {
+			return k
+		}
+	}
+	return -1
 }
 
 // all appends an account's sightings, in the order of the first of each store.
@@ -105,16 +111,16 @@ func (b *Books) sees(acc *account, store uint16) bool {
 	return false
 }
 
-// watch gives the stores to which a change of the account falls. One that has not seen the account for
-// feedDays is among them this once more, as gone: what falls to it is a removal.
-func (b *Books) watch(acc *account, today uint16, fn func(store uint16, gone bool)) {
+// watch makes a change of the account fall to the stores that see it. To one that has not seen it for
+// feedDays it falls this once more, as a removal.
+func (b *Books) watch(acc *account, c change) {
 	all := b.far.all(b.watchers[:0], acc)
 	b.watchers = all
 	expired := false
 	for _, v := range all {
-		gone := int(today)-int(v.day) > feedDays
-		expired = expired || gone
-		fn(v.store, gone)
+		c.gone = int(c.day)-int(v.day) > feedDays
+		expired = expired || c.gone
+		b.fall(v.store, c)
 	}
 	if !expired {
 		return
@@ -122,7 +128,7 @@ func (b *Books) watch(acc *account, today uint16, fn func(store uint16, gone boo
 	b.far.drop(acc.far)
 	acc.seen, acc.far = [inline]sighting{}, 0
 	for _, v := range all {
-		if int(today)-int(v.day) <= feedDays {
+		if int(c.day)-int(v.day) <= feedDays {
 			b.far.see(acc, v.store, v.day)
 		}
 	}

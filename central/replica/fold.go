@@ -166,11 +166,6 @@ func (r *Replica) fold(ctx context.Context) error {
 	defer turn.Stop()
 	for {
 		r.live()
-		for r.spilt != nil { // before any other proposal, whose entry may spill one again
-			p := r.spilt
-			r.spilt = nil
-			r.propose(ctx, p)
-		}
 		arrived := r.entered
 		if r.stuck() {
 			arrived = nil // until there is room
@@ -181,8 +176,10 @@ func (r *Replica) fold(ctx context.Context) error {
 		case in := <-arrived:
 			r.enter(in.Entry)
 			r.reuse(in.heads)
-		case p := <-r.proposals:
-			r.propose(ctx, p)
+		case <-r.queue.some:
+			if b := r.queue.take(); b != nil {
+				r.propose(ctx, b)
+			}
 		case reply := <-r.freezes:
 			reply <- r.freeze()
 		case m := <-r.meetings:
@@ -194,14 +191,14 @@ func (r *Replica) fold(ctx context.Context) error {
 	}
 }
 
-// propose writes p, and what else waits, if this node is the writer.
-func (r *Replica) propose(ctx context.Context, p *waiting) {
+// propose writes a batch, if this node is the writer.
+func (r *Replica) propose(ctx context.Context, b *batch) {
 	// The clock is looked at for each entry: one that has leapt would take the journal's time with it.
 	if !r.writing || r.clockIsOff() || r.stuck() || r.unfit() {
-		p.refuse(ErrNotWriter)
+		b.refuse(ErrNotWriter)
 		return
 	}
-	if err := r.write(ctx, r.gather(p)); err != nil {
+	if err := r.write(ctx, b); err != nil {
 		r.standDown(err)
 	}
 }
@@ -268,15 +265,5 @@ func (r *Replica) standDown(err error) {
 func (r *Replica) refuseAll() {
 	r.writing = false
 	r.peers.setSelf(r.tip.term, false)
-	if r.spilt != nil {
-		r.spilt.refuse(ErrNotWriter)
-	}
-	for {
-		select {
-		case p := <-r.proposals:
-			p.refuse(ErrNotWriter)
-		default:
-			return
-		}
-	}
+	r.queue.end(ErrNotWriter)
 }

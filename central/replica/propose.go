@@ -13,32 +13,6 @@ import (
 	"tillstream/kv/record"
 )
 
-// waiting is a proposal at the node that writes, with whoever waits for its outcome: a caller here, or
-// another node.
-type waiting struct {
-	fold.Proposal
-	here  chan result // nil if it came from another node
-	there func(result)
-}
-
-type result struct {
-	entry   uint64
-	outcome []byte
-	err     error
-}
-
-// tell is called once. A caller that has its result may use w again.
-func (w *waiting) tell(res result) {
-	if w.here != nil {
-		w.here <- res
-		return
-	}
-	w.there(res)
-}
-
-func (w *waiting) answer(entry uint64, outcome []byte) { w.tell(result{entry, outcome, nil}) }
-func (w *waiting) refuse(err error)                    { w.tell(result{err: err}) }
-
 // answer of a remote proposal.
 const (
 	answerVersion = 1
@@ -90,26 +64,14 @@ func (r *Replica) Propose(ctx context.Context, p fold.Proposal) (entry uint64, o
 }
 
 func (r *Replica) proposeHere(ctx context.Context, p fold.Proposal) (uint64, []byte, error) {
-	w, _ := r.idle.Get().(*waiting)
-	if w == nil {
-		w = &waiting{here: make(chan result, 1)}
-	}
-	w.Proposal = p
-	select {
-	case r.proposals <- w: // nearly always; with two cases it would take four times as long
-	default:
-		select {
-		case r.proposals <- w:
-		case <-ctx.Done():
-			return 0, nil, fmt.Errorf("propose: %w", context.Cause(ctx))
-		}
+	b, i, err := r.queue.put(ctx, p, nil)
+	if err != nil {
+		return 0, nil, err
 	}
 	select {
-	case res := <-w.here:
-		w.Proposal = fold.Proposal{}
-		r.idle.Put(w)
-		return res.entry, res.outcome, res.err
-	case <-ctx.Done(): // it may be stored all the same, and w is told of it later
+	case <-b.done:
+		return b.result(i)
+	case <-ctx.Done(): // it may be stored all the same
 		return 0, nil, fmt.Errorf("propose: %w", context.Cause(ctx))
 	}
 }
@@ -155,20 +117,9 @@ func (r *Replica) serve(ctx context.Context) error {
 			r.log.Warn("a centre node sent a malformed proposal", "subject", m.Subject, "bytes", len(m.Data), "err", rd.Err)
 			return
 		}
-		w := &waiting{Proposal: fold.Proposal{Head: head, Rest: rd.B}, there: func(res result) {
-			kind := byte(answerTaken)
-			if res.err != nil {
-				kind = answerRefused
-			}
-			b := record.AppendU64([]byte{answerVersion, kind}, res.entry)
-			if err := m.Respond(append(b, res.outcome...)); err != nil {
-				r.log.Debug("answer a proposal", "err", err) // the node asks again
-			}
-		}}
-		select {
-		case r.proposals <- w:
-		case <-ctx.Done():
-			w.refuse(ErrNotWriter)
+		tell := func(entry uint64, outcome []byte, err error) { r.reply(m, entry, outcome, err) }
+		if _, _, err := r.queue.put(ctx, fold.Proposal{Head: head, Rest: rd.B}, tell); err != nil {
+			tell(0, nil, err)
 		}
 	})
 	if err != nil {
@@ -179,4 +130,16 @@ func (r *Replica) serve(ctx context.Context) error {
 		r.log.Debug("stop serving proposals", "err", err)
 	}
 	return nil
+}
+
+// reply tells another node what became of its proposal.
+func (r *Replica) reply(m *nats.Msg, entry uint64, outcome []byte, err error) {
+	kind := byte(answerTaken)
+	if err != nil {
+		kind = answerRefused
+	}
+	b := record.AppendU64([]byte{answerVersion, kind}, entry)
+	if err := m.Respond(append(b, outcome...)); err != nil {
+		r.log.Debug("answer a proposal", "err", err) // the node asks again
+	}
 }

@@ -87,19 +87,16 @@ type Replica struct {
 	// unwritten is what keeps history from being written; guarded by mu like tip.
 	unwritten error
 
-	proposals chan *waiting
-	idle      sync.Pool    // of *waiting
-	entered   chan entered // entries from the stream, opened
-	spare     chan []byte  // memory for their heads
-	term      atomic.Uint64
-	folded    atomic.Uint64 // tip.number, for whoever needs no lock
-	broken    atomic.Bool
-	life      atomic.Pointer[time.Time] // when the fold last showed that it goes on
+	queue   *queue       // proposals
+	entered chan entered // entries from the stream, opened
+	spare   chan []byte  // memory for their heads
+	term    atomic.Uint64
+	folded  atomic.Uint64 // tip.number, for whoever needs no lock
+	broken  atomic.Bool
+	life    atomic.Pointer[time.Time] // when the fold last showed that it goes on
 
 	// Owned by the fold's goroutine.
 	writing bool
-	spilt   *waiting // did not fit into the last entry
-	batch   []*waiting
 	encoder fold.Encoder
 
 	lastWait time.Duration // for the stream leader, the next time
@@ -142,7 +139,7 @@ func Open(cfg Config) (*Replica, error) {
 		worth:     worthFetching,
 		hungAfter: hung,
 		moved:     make(chan struct{}),
-		proposals: make(chan *waiting, 1024),
+		queue:     newQueue(),
 		entered:   make(chan entered, readAhead),
 		spare:     make(chan []byte, readAhead),
 		freezes:   make(chan chan<- frozen),

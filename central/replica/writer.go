@@ -143,51 +143,27 @@ func (r *Replica) next(ps []fold.Proposal) *fold.Entry {
 	}
 }
 
-// gather takes what else is waiting, up to the size of an entry. One that no longer fits is the next
-// entry's first.
-func (r *Replica) gather(first *waiting) []*waiting {
-	r.batch = append(r.batch[:0], first)
-	for size := first.Size(); ; {
-		select {
-		case p := <-r.proposals:
-			if size += p.Size(); size > fold.MaxEntry {
-				r.spilt = p
-				return r.batch
-			}
-			r.batch = append(r.batch, p)
-		default:
-			return r.batch
-		}
-	}
-}
-
 // write makes one entry of the batch, publishes it, applies it and answers. An error means that this
 // node is not the writer any more; then what was not stored has been refused and will be proposed to
 // the next one.
-func (r *Replica) write(ctx context.Context, batch []*waiting) error {
-	ps := make([]fold.Proposal, len(batch))
-	for i, p := range batch {
-		ps[i] = p.Proposal
-	}
-	e := r.next(ps)
+func (r *Replica) write(ctx context.Context, b *batch) error {
+	e := r.next(b.proposals)
 	if err := r.append(ctx, e); err != nil {
-		for _, p := range batch {
-			p.refuse(ErrNotWriter)
-		}
+		b.refuse(ErrNotWriter)
 		return err
 	}
 	// From here on the entry is kept by a majority of the centre. If we die here, it is folded from the
 	// stream, and the proposers, who heard nothing, propose again what will then be a repeat.
-	r.settle(e, batch)
+	r.settle(e, b)
 	return nil
 }
 
 // settle applies an entry that this node wrote, and answers its proposers.
-func (r *Replica) settle(e *fold.Entry, batch []*waiting) {
+func (r *Replica) settle(e *fold.Entry, b *batch) {
 	fx := fold.Effects{Asked: true}
 	r.advance(e, &fx)
-	for i, p := range batch {
-		p.answer(e.Number, fx.Outcomes[i])
+	if b != nil {
+		b.answer(e.Number, fx.Outcomes)
 	}
 	if r.cfg.Applied != nil {
 		r.cfg.Applied(e, &fx)

@@ -84,19 +84,25 @@ func (b *bench) booksRounds(ctx context.Context, f *fleet.Fleet, bare *bare) ([]
 	if err != nil {
 		return results, err
 	}
-	pg, why, err := b.openPostgres(ctx, header.Append(nil))
+	pg, err := b.booksPostgres(ctx, header.Append(nil), ours, max(lasts, time.Second))
+	return append(results, pg...), err
+}
+
+// booksPostgres compares with PostgreSQL, where it is installed.
+func (b *bench) booksPostgres(ctx context.Context, entry []byte, ours func(context.Context) (float64, error), lasts time.Duration) ([]Result, error) {
+	pg, why, err := b.openPostgres(ctx, entry)
 	if err != nil {
-		return results, err
+		return nil, err
 	}
 	if pg == nil {
 		b.note("no comparison with PostgreSQL: %s", why)
-		return results, nil
+		return nil, nil
 	}
-	p, err = b.alternate(ctx, b.rounds, ours, func(ctx context.Context) (float64, error) { return pg.transact(ctx, max(lasts, time.Second)) })
+	p, err := b.alternate(ctx, b.rounds, ours, func(ctx context.Context) (float64, error) { return pg.transact(ctx, lasts) })
 	if err = errors.Join(err, pg.close()); err != nil {
-		return results, err
+		return nil, err
 	}
-	return append(results, p.result("books_postgresql", "receipts/s", "PostgreSQL transactions, 16 connections", ratioAtLeast(10))), nil
+	return []Result{p.result("books_postgresql", "receipts/s", "PostgreSQL transactions, 16 connections", ratioAtLeast(10))}, nil
 }
 
 // caller is a till that posts one receipt at a time.
