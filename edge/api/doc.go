@@ -6,7 +6,8 @@
 //
 // HTTP on a loopback address or a unix socket, never on another one; and NATS micro services on the
 // node's own NATS (subjects.POSLookup, POSReceipt, POSReturn, POSReceipts), the same JSON in and out,
-// the key in the header Idempotency-Key, the status in [HeaderStatus]. /metrics is HTTP only.
+// the key in the header Idempotency-Key, the status in [HeaderStatus]. /metrics is HTTP only. Over NATS a
+// question is heard only if its answer goes to an inbox: below subjects.POSInbox, or a client's default.
 //
 // # Flow
 //

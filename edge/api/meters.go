@@ -27,7 +27,7 @@ func newMeters(r prometheus.Registerer) (*meters, error) {
 		}, []string{"kind", "result"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tillstream_pos_problems_total",
-			Help: "Questions answered with a problem, by operation and problem.",
+			Help: "Questions answered with a problem, or dropped (reply-elsewhere), by operation and problem.",
 		}, []string{"operation", "problem"}),
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tillstream_pos_lookups_total",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +61,10 @@ func (a *API) openDoor(base context.Context) (*natsDoor, error) {
 	} {
 		slots := make(chan struct{}, atOnce)
 		handle := func(r micro.Request) {
+			if !mayHear(r.Reply()) {
+				d.dropped(e.name)
+				return
+			}
 			slots <- struct{}{} // freed by goroutines that all end within commitWait
 			if !d.spawn(func() { d.handle(e.name, r, e.ask, e.op); <-slots }) {
 				<-slots
@@ -71,6 +76,19 @@ func (a *API) openDoor(base context.Context) (*natsDoor, error) {
 		}
 	}
 	return d, nil
+}
+
+// mayHear reports whether an answer may go where the asker wants it. The node may publish where a POS may
+// not, on the lane of its till above all, and would for a POS that names such a subject: so an answer goes to
+// a POS's inbox, or to one of the node's own, which nobody can guess.
+func mayHear(reply string) bool {
+	return strings.HasPrefix(reply, subjects.POSInbox+".") || strings.HasPrefix(reply, nats.InboxPrefix)
+}
+
+// dropped notes a question that nobody can be answered: nothing of it is kept.
+func (d *natsDoor) dropped(name string) {
+	d.api.meters.refused(name, "reply-elsewhere")
+	d.api.cfg.Log.Debug("a question of the POS is dropped: its answer would go to another's subject", "operation", name)
 }
 
 func (d *natsDoor) spawn(f func()) bool {

@@ -145,6 +145,50 @@ func TestManyAtOnceOverNATS(t *testing.T) {
 	}
 }
 
+// A node may publish where a POS may not. A POS that wants its answer there, or nowhere, is not heard at all:
+// else the answer to a look-up would be a question of the till to its store, or a receipt at the same till.
+func TestAnswersGoToInboxesOnly(t *testing.T) {
+	t.Parallel()
+	nc := connect(t)
+	n := start(t, t.TempDir(), func(c *Config) { c.Conn = nc })
+	serving(t, nc)
+	sub, err := nc.SubscribeSync(">")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lane := subjects.Lane{Store: store("0001"), Till: till("01")}
+	own, body := subjects.POSInbox+".1", receipt(t, nil)
+	question := func(reply string) *nats.Msg {
+		return &nats.Msg{Subject: subjects.POSReceipt, Reply: reply, Data: body, Header: nats.Header{HeaderKey: {ridOf(t, body).String()}}}
+	}
+	for _, reply := range []string{lane.Ingest(), subjects.POSLookup, subjects.POSInbox, subjects.POSInbox + "x.1", lane.Inbox() + ".1", ""} {
+		if err := nc.PublishMsg(question(reply)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.PublishMsg(question(own)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		m, err := sub.NextMsgWithContext(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Subject == own {
+			if got := m.Header.Get(HeaderStatus); got != "201" {
+				t.Errorf("the question with an inbox is answered with %s, want 201: it is the first that is heard", got)
+			}
+			break
+		}
+		if m.Subject != subjects.POSReceipt {
+			t.Errorf("an answer was sent to %s", m.Subject)
+		}
+	}
+	if records, _ := n.journal.Unconfirmed(); records != 2 {
+		t.Errorf("%d records, want the receipt and a start", records)
+	}
+}
+
 // A question that waits when the node stops is answered over NATS too, and later ones find nobody.
 func TestStopOverNATS(t *testing.T) {
 	t.Parallel()
