@@ -19,6 +19,9 @@
 // interest crosses only where the lists allow it. So a store that shall answer a question from the centre
 // needs _R_.> in its list: tried, not granted, since nobody asks yet.
 //
+// The price: the stores' account takes every question, so one that no node serves yet (the centre is starting)
+// goes unanswered, where a single account would say "no responders" at once. Stores ask again after 2 s.
+//
 // Stores do not see each other's subscriptions. Who breaks the allow-lists (a well-behaved leaf is told
 // them and does not) is disconnected and named in the log. The server lets interest through in wildcards
 // wider than the list, and delivers nothing on them that the list does not allow.

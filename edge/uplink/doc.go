@@ -11,5 +11,5 @@
 // # Failure
 //
 // A pack without an answer is sent again when the link has come back, or the time is up; what had
-// arrived is then a repeat. Nothing here is kept: the journal is.
+// arrived is then a repeat. A question without an answer is asked again sooner. Nothing here is kept: the journal is.
 package uplink

@@ -56,6 +56,7 @@ func (u *Uplink) LastAnswer() time.Time {
 const (
 	lookEvery  = 100 * time.Millisecond // at the link, while an answer is awaited
 	askAgain   = 15 * time.Second       // between tips asked for while there is nothing to send
+	askWait    = 2 * time.Second        // for tips, see ask
 	pauseFirst = 50 * time.Millisecond  // after an error, doubling up to pauseMost
 	pauseMost  = time.Second
 )
@@ -100,7 +101,9 @@ func (u *Uplink) session(ctx context.Context) error {
 	}
 }
 
-// ask learns how far the upstream holds the chains that it has not posted yet.
+// ask learns how far the upstream holds the chains that it has not posted yet. It does not wait as long as a
+// pack may: upstream knows the answer, and a question that came before anybody served there is lost. (Nobody
+// says "no responders" for the centre: the hub's door between accounts takes whatever comes.)
 func (u *Uplink) ask(ctx context.Context, link uint64) error {
 	var p record.Pack
 	for _, c := range u.cfg.Journal.Chains() {
@@ -108,7 +111,7 @@ func (u *Uplink) ask(ctx context.Context, link uint64) error {
 			p.Ask = append(p.Ask, c.ID)
 		}
 	}
-	return u.request(ctx, &p, link)
+	return u.request(ctx, &p, link, min(askWait, u.cfg.Wait))
 }
 
 // send sends packs until there has been nothing to send for a while, or until upstream has begun another
@@ -118,7 +121,7 @@ func (u *Uplink) send(ctx context.Context, link, life uint64) error {
 	defer idle.Stop()
 	for u.cfg.Journal.Life() == life {
 		if runs := u.cfg.Journal.Next(record.MaxPack); len(runs) > 0 {
-			if err := u.request(ctx, &record.Pack{Runs: runs}, link); err != nil {
+			if err := u.request(ctx, &record.Pack{Runs: runs}, link, u.cfg.Wait); err != nil {
 				return err
 			}
 			u.taken++
@@ -137,8 +140,8 @@ func (u *Uplink) send(ctx context.Context, link, life uint64) error {
 
 // request sends a pack and tells the journal what the answer says. It gives up as soon as the link is
 // another one: an answer that was under way when it broke does not come.
-func (u *Uplink) request(ctx context.Context, p *record.Pack, link uint64) error {
-	rctx, cancel := context.WithTimeout(ctx, u.cfg.Wait)
+func (u *Uplink) request(ctx context.Context, p *record.Pack, link uint64, wait time.Duration) error {
+	rctx, cancel := context.WithTimeout(ctx, wait)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()

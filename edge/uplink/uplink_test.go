@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -130,6 +131,26 @@ func TestAnswerLost(t *testing.T) {
 	if len(packs) < 2 || !bytes.Equal(packs[0].Append(nil), packs[1].Append(nil)) {
 		t.Errorf("got %d packs, want the same twice", len(packs))
 	}
+	wantHeld(t, up, sold)
+}
+
+// A question for tips that was lost, because it came before anybody served upstream, holds up nothing for as
+// long as a pack may take.
+func TestQuestionLost(t *testing.T) {
+	t.Parallel()
+	ns := startServer(t)
+	up := storeJournal(t)
+	serve(t, connect(t, ns), up)
+	h := stand(t, ns, lane1.Ingest())
+	lost := 0
+	h.on(func(*record.Pack, *nats.Msg) (pass, answer bool) { lost++; return lost > 1, lost > 1 })
+	j := openJournal(t, t.TempDir(), lane1.Till)
+	sold := sell(t, j, 3)
+	l := &link{id: 1, up: true}
+	u := uplink.New(uplink.Config{Conn: connect(t, ns), Subject: upward, Journal: j, Link: l.get, Wait: time.Hour, Log: logger(t)})
+	stop := run(t, u.Run)
+	confirmed(t, j, 0)
+	stop()
 	wantHeld(t, up, sold)
 }
 
