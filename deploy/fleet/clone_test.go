@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"tillstream/deploy/fleet"
+	"tillstream/deploy/laws"
 	"tillstream/deploy/sales"
 	"tillstream/edge"
 	"tillstream/edge/api"
@@ -61,8 +62,7 @@ func sellAt(t *testing.T, url string, till *fleet.Till, receipts []sales.Receipt
 	t.Helper()
 	for i := range receipts {
 		r := &receipts[i]
-		body := r.Body(till.Config().Store.String(), till.Config().Till.String(), r.Customer)
-		a, err := fleet.Post(within(t, 10*time.Second), http.DefaultClient, url, r.Return, r.RID, body)
+		a, err := till.SellAt(within(t, 10*time.Second), http.DefaultClient, url, r)
 		must(t, err)
 		if !a.Kept() {
 			t.Fatalf("receipt %s at %s: %d %s", r.Number, url, a.Status, a.Body)
@@ -143,6 +143,7 @@ func TestTillClonedIntoAnotherSeat(t *testing.T) {
 			sell(t, f, all[200:300])
 			must(t, till.Crash())
 			disk := image(t, &till.Edge)
+			f.Sent().Copied(till.Place(), seat.Place())
 			must(t, till.Start())
 			if c.down {
 				f.Store(0).Cut()
@@ -242,6 +243,9 @@ func (m *memory) sell(receipts []sales.Receipt) {
 			rec.Account = m.f.Cards().Account(r.Customer)
 		}
 		m.recs = append(m.recs, rec)
+		at := m.till.Place()
+		m.f.Sent().Send(laws.NewSale(r, at, m.f.Cards().Account(r.Customer), data))
+		m.f.Sent().Answered(r.RID, at)
 	}
 }
 

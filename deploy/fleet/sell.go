@@ -52,15 +52,23 @@ func Post(ctx context.Context, client *http.Client, till string, isReturn bool, 
 // Sell gives the till a receipt as Post does, and notes in the fleet's journal what was sent and whether it
 // was kept.
 func (t *Till) Sell(ctx context.Context, client *http.Client, r *sales.Receipt) (Answer, error) {
-	at := laws.Place{Store: t.cfg.Store, Till: t.cfg.Till}
+	return t.SellAt(ctx, client, t.URL(), r)
+}
+
+// SellAt does the same at another node that believes it is this till.
+func (t *Till) SellAt(ctx context.Context, client *http.Client, url string, r *sales.Receipt) (Answer, error) {
+	at := t.Place()
 	body := r.Body(at.Store.String(), at.Till.String(), r.Customer)
 	t.f.Sent().Send(laws.NewSale(r, at, t.f.cards.Account(r.Customer), body))
-	a, err := Post(ctx, client, t.URL(), r.Return, r.RID, body)
+	a, err := Post(ctx, client, url, r.Return, r.RID, body)
 	if err == nil && a.Kept() {
 		t.f.Sent().Answered(r.RID, at)
 	}
 	return a, err
 }
+
+// Place is where the till stands.
+func (t *Till) Place() laws.Place { return laws.Place{Store: t.cfg.Store, Till: t.cfg.Till} }
 
 // Lookup asks a till or store for a card, as a POS does.
 func Lookup(ctx context.Context, client *http.Client, node, card string) (Answer, error) {

@@ -146,6 +146,42 @@ func TestReceiptSentAtTwoTills(t *testing.T) {
 	}
 }
 
+// The copy of a till's disk in another till's place may give what that till was sent, byte for byte and up to
+// the copy. What was sent later, and what comes from a third place, still breaks a law.
+func TestCopiedDisk(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	a, b := k.begin(place("0001", "01"), record.Tip{}), k.begin(place("0001", "02"), record.Tip{})
+	k.entry(1)
+	k.sell(a, 1, record.KindSale, 7, 100)
+	k.sell(a, 2, record.KindSale, 7, 100)
+	k.entry(1, a)
+	k.sell(b, 1, record.KindSale, 7, 100) // the first once more: see kit.sell
+	k.entry(1, b)
+	copied := func(to Place, before int) History {
+		h, sent := k.history(), NewSent()
+		for i, s := range h.Sent {
+			if i == before {
+				sent.Copied(a.at, to)
+			}
+			sent.Send(s)
+			sent.Answered(s.RID, s.At)
+		}
+		h.Sent = sent.Sales()
+		return h
+	}
+	for _, v := range Check(copied(b.at, 1)) {
+		t.Error(v)
+	}
+	for name, h := range map[string]History{
+		"copied before it was sold": copied(b.at, 0), "put elsewhere": copied(place("0001", "03"), 1),
+	} {
+		if found := Check(h); len(found) != 1 || found[0].Law != "I20" {
+			t.Errorf("%s: found %v, want that a receipt came from a till where it was not sold", name, found)
+		}
+	}
+}
+
 // What a test provokes breaks no law, and anything else still does.
 func TestMeant(t *testing.T) {
 	t.Parallel()

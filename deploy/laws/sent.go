@@ -61,6 +61,22 @@ func (s *Sent) Answered(rid record.RID, at Place) {
 	}
 }
 
+// Copied notes that the disk of one till is put into the place of another: what the first was sent until now
+// the other may know too, byte for byte, and send from there. Nothing else may come from there.
+func (s *Sent) Copied(from, to Place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.sales { // of what there is now
+		k := sentAt{x.RID, to}
+		if _, ok := s.index[k]; ok || x.At != from {
+			continue
+		}
+		x.At, x.Answered = to, time.Time{} // it was answered where it was sold
+		s.index[k] = len(s.sales)
+		s.sales = append(s.sales, x)
+	}
+}
+
 // Sales gives all. Nil: nothing was ever sent.
 func (s *Sent) Sales() []Sale {
 	s.mu.Lock()
