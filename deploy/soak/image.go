@@ -145,7 +145,11 @@ func copyDisk(to, from string) error {
 	}
 	for _, e := range entries {
 		// A file that the running node has just taken away is in no copy.
-		if err := copyFile(filepath.Join(to, e.Name()), filepath.Join(from, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		one := copyFile
+		if e.IsDir() {
+			one = copyDisk
+		}
+		if err := one(filepath.Join(to, e.Name()), filepath.Join(from, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
