@@ -46,7 +46,7 @@ fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies 
 		targets=$$(go test -run '^$$' -list '^Fuzz' $$package | grep '^Fuzz'); \
 		for target in $$targets; do \
 			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$package || exit 1; \
 		done; \
 	done
 

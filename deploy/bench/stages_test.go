@@ -73,7 +73,7 @@ func TestStageOf(t *testing.T) {
 		{"till", []string{"crypto/sha256.block", "tillstream/edge/journal.(*Journal).Commit", "tillstream/edge/api.(*API).keep"}, "till journal"},
 		{"store", []string{"go.etcd.io/bbolt.(*DB).Update", "tillstream/edge/cache.(*Cache).Apply", "tillstream/edge/feed.(*Follower).pull"}, "store cache"},
 		{"", []string{"tillstream/central/books.(*step).pack", "tillstream/central/books.(*Books).Apply", "tillstream/central/replica.(*Replica).advance"}, "centre apply"},
-		{"", []string{"tillstream/central/replica.putMoves", "go.etcd.io/bbolt.(*DB).Update", "tillstream/central/replica.(*history).flush"}, "centre history"},
+		{"", []string{"syscall.Pwrite", "os.(*File).WriteAt", "tillstream/central/replica.(*history).flushInTurn", "tillstream/central/replica.(*Replica).flush"}, "centre history"},
 		{"store", []string{"runtime.memmove", "github.com/nats-io/nats-server/v2/server.(*client).readLoop"}, "store NATS server"},
 		{"", []string{"runtime.scanObject", "runtime.gcBgMarkWorker.func2", "runtime.systemstack", "runtime.gcBgMarkWorker"}, "garbage collection"},
 		{"", []string{"runtime.futex", "runtime.mcall"}, "scheduler, rest"},
