@@ -19,6 +19,7 @@ import (
 
 	"tillstream/central/scrub"
 	"tillstream/deploy/fleet"
+	"tillstream/deploy/laws"
 	"tillstream/deploy/ops"
 	"tillstream/kv/record"
 	"tillstream/subjects"
@@ -321,18 +322,19 @@ func copyOf(t *testing.T, f *fleet.Fleet, at *fleet.Centre, last uint64) map[uin
 // chain that gives no points, with many small entries between.
 func fatten(t *testing.T, f *fleet.Fleet) {
 	t.Helper()
-	recs := newChain(f, "0001", "77")
+	recs := newChain(f, "0001", "01")
 	rnd := rand.NewChaCha8([32]byte{})
-	for i := range 14 * 6 {
+	for i := range 18 * 6 {
 		body := make([]byte, 100)
 		if i%6 == 0 {
-			body = make([]byte, 650<<10)
+			body = make([]byte, record.MaxBody)
 		}
 		_, _ = rnd.Read(body)
 		last := &recs[len(recs)-1]
 		h := record.Header{Kind: record.KindSale, Day: 20260105, Rules: 1, Seq: last.Seq + 1, Chain: last.Chain,
 			RID: record.NewRID(time.Now()), Prev: last.Hash(), Body: sha256.Sum256(body), BodySize: uint32(len(body))}
 		recs = append(recs, record.Receipt{Header: h, Data: body})
+		f.Sent().Send(laws.Sale{RID: h.RID, Kind: h.Kind, Body: h.Body, At: f.Store(0).Till(0).Place(), Answered: time.Now()})
 		part := recs[len(recs)-1:]
 		if i == 0 {
 			part = recs

@@ -38,6 +38,14 @@ func joinAs(t *testing.T, f *fleet.Fleet, s *fleet.Store) *nats.Conn {
 	return nc
 }
 
+// meanThefts says that a store sends what is not its own on purpose, and gives the incident of it.
+func meanThefts(f *fleet.Fleet, s *fleet.Store) (incident string) {
+	store := "store " + s.Config().Store.String()
+	incident = store + " sent the start of a chain that is not its own"
+	f.Mean(incident, store+" sent records of chain", store+" began chain")
+	return incident
+}
+
 // A store whose key is good sends what is not its own, and rubbish. It is refused, and nobody else
 // notices.
 func TestHostileStore(t *testing.T) {
@@ -51,8 +59,7 @@ func TestHostileStore(t *testing.T) {
 	own := f.Net().Ingest(bad.Config().Store)
 	ask := func(subject string, data []byte) (*nats.Msg, error) { return nc.Request(subject, data, 2*time.Second) }
 
-	const notIts = "store 0002 sent the start of a chain that is not its own"
-	f.Mean(notIts, "store 0002 sent records of chain", "store 0002 began chain")
+	notIts := meanThefts(f, bad)
 	l := selling(t, f, often, all[300:])
 	overheard := theirs(t, p, f.Net().Ingest(good))
 	stolen := newChain(f, good.String(), "01", purchase("thief", 1_000_000_00))

@@ -2,13 +2,12 @@ package fleet_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 
-	"tillstream/central/fold"
+	"tillstream/central/books"
 	"tillstream/central/gateway"
 	"tillstream/deploy/fleet"
 	"tillstream/deploy/ops"
@@ -21,8 +20,9 @@ func TestANewNodeFromAPeer(t *testing.T) {
 	all := generate(400, 41)
 	sell(t, f, all[:300])
 	settle(t, f, all[:300])
-	for i := range 300 { // a journal that is worth asking for
-		_, _, err := writer(t, f).Node().Replica().Propose(within(t, patience), fold.Proposal{Head: fmt.Append([]byte{9}, i)})
+	nothing := books.Pack{Store: f.Store(0).Config().Store}
+	for range 300 { // a journal that is worth asking for
+		_, _, err := writer(t, f).Node().Replica().Propose(within(t, patience), nothing.Proposal())
 		must(t, err)
 	}
 	c := follower(t, f)

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tillstream/deploy/fleet"
 	"tillstream/deploy/ops"
 	"tillstream/kv/record"
 )
+
+// restored is the incident of a restore.
+const restored = "the journal was restored from a backup"
 
 // The disks of all three nodes are lost while tills sell and one store is cut off. The journal comes back
 // from a backup that is older than much of what was posted, and the edge brings the rest.
@@ -31,6 +35,7 @@ func TestRestoreFromABackup(t *testing.T) {
 
 	loseCentre(t, f, (*fleet.Centre).Wipe)
 	l.more(100) // no till notices
+	f.Mean(restored)
 	must(t, f.Centre()[0].Restore(backup))
 	must(t, errors.Join(f.Centre()[1].Start(), f.Centre()[2].Start())) // as always
 	l.more(100)
@@ -42,6 +47,9 @@ func TestRestoreFromABackup(t *testing.T) {
 		t.Errorf("%d records came a second time in another chain", n)
 	}
 	everybodySees(t, f, sold)
+	if found := incidents(t, f); len(found) != 1 || !strings.Contains(found[0], restored) {
+		t.Errorf("incidents %q, want that of the restore", found)
+	}
 	if b := boundaries(t, f); len(b) != 1 || b[0] != last+1 {
 		t.Errorf("generations begin at entries %v, want one, behind the backup's last, %d", b, last)
 	}
@@ -80,12 +88,16 @@ func TestRestoreFromTheArchiveItself(t *testing.T) {
 		must(t, os.RemoveAll(c.Config().Archive))
 		must(t, c.Start()) // neither begins a journal: both have folded one
 	}
+	f.Mean(restored)
 	must(t, node.Restore(node.Config().Archive))
 	l.more(100)
 	anew(t, f, old)
 	sold := l.stop()
 	settle(t, f, sold)
 	everybodySees(t, f, sold)
+	if found := incidents(t, f); len(found) != 1 || !strings.Contains(found[0], restored) {
+		t.Errorf("incidents %q, want that of the restore", found)
+	}
 	if b := boundaries(t, f); len(b) != 1 || b[0] != last.Last+1 {
 		t.Errorf("generations begin at entries %v, want one, behind %d", b, last.Last)
 	}

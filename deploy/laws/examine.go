@@ -195,6 +195,7 @@ func readBooks(ctx context.Context, n *central.Node, accounts []record.AccountID
 		return b, fmt.Errorf("read books of node %s: %w", n.Replica().Status().Node, firstOf(err, wrong))
 	}
 	s := n.Replica().Status()
+	b.Entry = s.Entry // it may have gone on since it was read: then Examine reads again
 	b.Node, b.Hash, b.Generation, b.Wrong = s.Node.String(), s.Hash, s.Generation, verdict.Wrong
 	return b, nil
 }

@@ -64,7 +64,7 @@ func TestArchiveAndRebuild(t *testing.T) {
 	}
 	last := fmt.Sprintf("  %d  ", status.Entry)
 	prints(t, run("archive", "close"), "c1 ", last, digest[:12])
-	prints(t, run("status"), "ARCHIVED", fmt.Sprintf("no      %d\n", status.Entry))
+	prints(t, run("status"), "ARCHIVED", fmt.Sprintf("no      -         %d  ", status.Entry))
 	prints(t, run("archive", "verify", dir, "--key", key), digest[:12], fmt.Sprintf("the archive of brand acme is in order up to entry %d", status.Entry))
 	var v ops.Archived
 	if err := json.Unmarshal([]byte(run("archive", "verify", dir, "--key", key, "--json")), &v); err != nil || len(v.Segments) != 1 || len(v.Wrong) != 0 {
