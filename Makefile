@@ -37,7 +37,7 @@ build: ## a static binary, bin/tillstream
 bench: build ## measure speed and size, about six minutes (BENCH="--quick" for a short proof that it works)
 	./bin/tillstream bench $(BENCH)
 
-generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml
+generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml, kv/CATALOGUE.md
 	go generate ./...
 
 fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies in testdata/fuzz

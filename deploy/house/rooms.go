@@ -30,6 +30,7 @@ func rooms() []room {
 		{path: "subjects/event", may: []string{"subjects", "kv/record"}},
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
+		{path: "kv/gen", may: []string{"kv"}, outside: onlyStandard()},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
 

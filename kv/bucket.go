@@ -1,0 +1,50 @@
+package kv
+
+import "tillstream/subjects"
+
+// Bucket describes one bucket of a brand.
+type Bucket struct {
+	Name       string // in JetStream
+	Holds      string
+	Keys       []Key
+	Lost       string // what if it is lost
+	RolledBack string // what if it is put back to yesterday
+	ByHand     string // who may edit it
+}
+
+// Key is one kind of key.
+type Key struct {
+	Pattern string // with {placeholders} for tokens and hexadecimal digits
+	Value   string // type of the value
+	Builder string // what builds it in this package
+}
+
+// Stream is the name of the stream under the bucket.
+func (b *Bucket) Stream() string { return "KV_" + b.Name }
+
+// Subjects is what that stream keeps.
+func (b *Bucket) Subjects() string { return "$KV." + b.Name + ".>" }
+
+// Buckets lists every bucket of a brand.
+func Buckets(brand subjects.BrandID) []Bucket { return []Bucket{Reference(brand)} }
+
+// Reference is the bucket of what every store gets: items, promotions, product sets, settings.
+func Reference(brand subjects.BrandID) Bucket {
+	return Bucket{
+		Name:  "reference_" + brand.String(),
+		Holds: "what every store gets: items, promotions, product sets, settings",
+		Keys: []Key{
+			{ReferenceHead, "record.ReferenceHead: the parts that count, and the last entry", "ReferenceHead"},
+			{"part.{id}", "record.References, S2: some of the records; never changed, let go of when no head names it", "ReferencePart"},
+		},
+		Lost:       "Stores go on with what they have. Import items and put promotions again: a new bucket is another generation, and every node takes it all anew.",
+		RolledBack: "Nodes that are ahead of it keep what they have until its entries pass theirs. Delete the bucket instead, and import again.",
+		ByHand:     "Nobody.",
+	}
+}
+
+// ReferenceHead is the key of the reference bucket's head.
+const ReferenceHead = "head"
+
+// ReferencePart is the key of a part; id is hexadecimal digits.
+func ReferencePart(id string) string { return "part." + id }

@@ -1,0 +1,22 @@
+// Package kv owns the centre's buckets: their names, their keys, and the one way in which a record of
+// them is changed, by compare-and-set on the revision that was read. No other package spells a bucket or
+// a key as a string.
+//
+// [Buckets] is the same as data: central/streams makes the buckets from it, and CATALOGUE.md is printed
+// from it by go generate; a test compares.
+//
+// # Durability
+//
+// A bucket is a JetStream stream of the centre, R3 with an fsync per message. Stores cannot reach it: what
+// of it concerns them falls with the feed. A JetStream subject costs some 500 bytes of memory on every
+// node, so a bucket has hundreds of keys, not hundreds of thousands; mass records are packed into parts.
+// Each bucket's [Bucket] says what it is worth: lost, rolled back, edited by hand.
+//
+// # Failure
+//
+// A read may be answered by a node that is behind. A change made from such a read is refused as
+// [ErrConflict]: read again. A change whose answer does not come may have been made or not; read again,
+// and see.
+package kv
+
+//go:generate go run ./gen
