@@ -8,16 +8,17 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"tillstream/kv"
 	"tillstream/subjects"
 )
 
-// Want lists the streams of a brand, on a cluster of so many nodes.
+// Want lists the streams of a brand, those under its buckets among them, on a cluster of so many nodes.
 func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 	replicas := 3
 	if nodes < 3 {
 		replicas = 1
 	}
-	return []jetstream.StreamConfig{{
+	want := []jetstream.StreamConfig{{
 		// The journal. Precious: what is not in it has not happened. Nobody may delete or purge a
 		// message of it, and only the centre's writer publishes on its subject.
 		Name:        net.JournalStream(),
@@ -36,6 +37,32 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		MaxMsgSize:        -1,
 		MaxConsumers:      -1,
 	}}
+	for _, b := range kv.Buckets(net.Brand) {
+		want = append(want, bucket(b, replicas))
+	}
+	return want
+}
+
+// bucket is the stream under a bucket, as the client's own buckets are.
+func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        b.Stream(),
+		Description: b.Holds,
+		Subjects:    []string{b.Subjects()},
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		DenyDelete:  true,
+		AllowDirect: true,
+		AllowRollup: true, // a record is removed so
+		MaxMsgs:     -1,
+		MaxBytes:    -1,
+
+		MaxMsgsPerSubject: 1,
+		MaxMsgSize:        -1,
+		MaxConsumers:      -1,
+	}
 }
 
 // Action says what a change needs.
