@@ -20,6 +20,7 @@ import (
 	"tillstream/central/gateway"
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
+	"tillstream/central/reference"
 	"tillstream/central/replica"
 	"tillstream/central/streams"
 	"tillstream/kv/record"
@@ -28,18 +29,19 @@ import (
 
 // Node is a node of the centre.
 type Node struct {
-	cfg     Config
-	log     *slog.Logger
-	hub     *hub.Hub
-	conn    *nats.Conn // services, journal
-	beats   *nats.Conn // heartbeats alone
-	js      jetstream.JetStream
-	books   *books.Books // read under the replica's lock
-	replica *replica.Replica
-	feed    *feed.Server
-	posted  *announcer
-	admin   *gateway.Admin
-	parts   []func(context.Context) error
+	cfg       Config
+	log       *slog.Logger
+	hub       *hub.Hub
+	conn      *nats.Conn // services, journal
+	beats     *nats.Conn // heartbeats alone
+	js        jetstream.JetStream
+	books     *books.Books // read under the replica's lock
+	replica   *replica.Replica
+	reference *reference.Set
+	feed      *feed.Server
+	posted    *announcer
+	admin     *gateway.Admin
+	parts     []func(context.Context) error
 }
 
 // Open starts the node's server and opens its files. Run makes it work.
@@ -73,14 +75,14 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	}
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books, Cards: cards, Log: n.log,
+		JS: n.js, Streams: n.wanted(), Replica: n.replica, Books: n.books, Reference: n.reference, Cards: cards, Log: n.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	net := cfg.Net()
 	n.parts = []func(context.Context) error{
-		n.replica.Run, n.posted.run,
+		n.replica.Run, n.posted.run, n.reference.Run,
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
@@ -135,7 +137,12 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 		}
 		return s, t
 	}
-	n.feed = feed.New(feed.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log})
+	n.reference = reference.New(reference.Config{
+		Brand: net.Brand, JS: n.js, Changed: func() { n.feed.PokeAll() }, Metrics: registry, Log: n.log,
+	})
+	n.feed = feed.New(feed.Config{
+		Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Reference: n.reference, Metrics: registry, Log: n.log,
+	})
 	return nil
 }
 
@@ -260,6 +267,9 @@ func (n *Node) Replica() *replica.Replica { return n.replica }
 
 // Books gives the node's books; read them under the replica's lock.
 func (n *Node) Books() *books.Books { return n.books }
+
+// Reference gives the node's reference data.
+func (n *Node) Reference() *reference.Set { return n.reference }
 
 // Conn gives a connection to the brand's account, for those who subscribe to what the centre publishes.
 func (n *Node) Conn() *nats.Conn { return n.conn }

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/central/books"
+	"tillstream/central/reference"
 	"tillstream/central/replica"
 	"tillstream/central/streams"
 	"tillstream/kv/record"
@@ -23,15 +24,16 @@ import (
 
 // AdminConfig says where the admin API listens and what it answers from.
 type AdminConfig struct {
-	Listen  string       // host:port; beyond loopback only with a Token
-	Token   string       // bearer token that every request must carry; empty: none, on loopback only
-	Metrics http.Handler // at /metrics
-	JS      jetstream.JetStream
-	Streams []jetstream.StreamConfig // what should be
-	Replica *replica.Replica
-	Books   *books.Books // read under the replica's lock
-	Cards   *seal.Cards  // turns a card number into its account
-	Log     *slog.Logger
+	Listen    string       // host:port; beyond loopback only with a Token
+	Token     string       // bearer token that every request must carry; empty: none, on loopback only
+	Metrics   http.Handler // at /metrics
+	JS        jetstream.JetStream
+	Streams   []jetstream.StreamConfig // what should be
+	Replica   *replica.Replica
+	Books     *books.Books // read under the replica's lock
+	Reference *reference.Set
+	Cards     *seal.Cards // turns a card number into its account
+	Log       *slog.Logger
 }
 
 // Admin is the admin API of one node.
@@ -64,6 +66,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
 	mux.HandleFunc("POST /v1/streams/apply", answer(a.apply))
+	a.handleReference(mux)
 	srv := &http.Server{
 		Handler: a.allow(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -103,7 +106,9 @@ var errUnknown = errors.New("not found")
 // answer turns a question into JSON, and its error into a problem (RFC 9457). It is the one switch.
 func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		if _, ok := r.Body.(sized); !ok {
+			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		}
 		v, err := ask(r)
 		switch {
 		case err == nil:
@@ -111,13 +116,13 @@ func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 			if err := json.NewEncoder(w).Encode(v); err != nil {
 				return // the caller has gone
 			}
-		case errors.Is(err, errRequest):
+		case errors.Is(err, errRequest), errors.Is(err, reference.ErrImport), errors.Is(err, reference.ErrDocument):
 			problem(w, http.StatusBadRequest, "invalid-field", err.Error())
 		case errors.Is(err, streams.ErrFixed):
 			problem(w, http.StatusConflict, "fixed", err.Error())
-		case errors.Is(err, errUnknown):
+		case errors.Is(err, errUnknown), errors.Is(err, reference.ErrNone):
 			problem(w, http.StatusNotFound, "not-found", err.Error())
-		case errors.Is(err, replica.ErrBehind):
+		case errors.Is(err, replica.ErrBehind), errors.Is(err, reference.ErrNotChanged):
 			problem(w, http.StatusServiceUnavailable, "behind", err.Error())
 		default:
 			problem(w, http.StatusInternalServerError, "internal", err.Error())

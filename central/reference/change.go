@@ -92,6 +92,18 @@ func (s *Set) Change(ctx context.Context, plan func(Now) ([]Edit, error)) (Resul
 	return Result{}, fmt.Errorf("change reference data: %w: others were faster %d times", ErrNotChanged, changeTries)
 }
 
+// Check tells what Change would do, and does nothing.
+func (s *Set) Check(ctx context.Context, plan func(Now) ([]Edit, error)) (Result, error) {
+	if err := s.opened(ctx); err != nil {
+		return Result{}, err
+	}
+	d, err := s.draft(plan)
+	if err != nil {
+		return Result{}, err
+	}
+	return d.result, nil
+}
+
 // opened waits for the bucket.
 func (s *Set) opened(ctx context.Context) error {
 	return s.until(ctx, func() bool { return s.looked })

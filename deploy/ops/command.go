@@ -23,6 +23,11 @@ type Command struct {
 	Status  statusCommand  `cmd:"" help:"What every node has folded, and who writes the journal."`
 	Streams streamsCommand `cmd:"" help:"The streams: what differs from what should be, and its mending."`
 	Books   booksCommand   `cmd:"" help:"The books: their verification, one account."`
+
+	Items      itemsCommand      `cmd:"" help:"The item master: its import, what is in it."`
+	Promotions promotionsCommand `cmd:"" help:"Promotions: put, list, show, stop."`
+	Sets       documentsCommand  `cmd:"" help:"Product sets that promotions name: put, list, show, remove."`
+	Settings   documentsCommand  `cmd:"" help:"Settings that fall to every till: put, list, show, remove."`
 }
 
 // client gives the client that the flags describe.
