@@ -18,6 +18,7 @@ import (
 
 	"tillstream/edge/api"
 	"tillstream/edge/cache"
+	"tillstream/edge/catalogue"
 	"tillstream/edge/feed"
 	"tillstream/edge/journal"
 	"tillstream/edge/leaf"
@@ -202,6 +203,12 @@ func (n *Node) measure(registry *prometheus.Registry) {
 		}
 		return 0
 	})
+	gauge("tillstream_reference_revision", "Revision of items, promotions and settings that this node prices by.", func() float64 {
+		return float64(n.cache.Catalogue().Revision())
+	})
+	gauge("tillstream_reference_items", "Items of the item master that this node knows.", func() float64 {
+		return float64(n.cache.Catalogue().Items())
+	})
 	gauge("tillstream_feed_age_seconds", "Age of the feed's last answer. Page someone when it grows.", func() float64 {
 		return n.feed.Age().Seconds()
 	})
@@ -247,6 +254,11 @@ func (n *Node) tend(ctx context.Context) error {
 			}
 			if removed > 0 {
 				n.log.Info("lets go of receipts that are posted and old", "records", removed)
+			}
+			if err := n.cache.SweepReference(now); errors.Is(err, cache.ErrDamaged) {
+				return err
+			} else if err != nil {
+				n.log.Warn("old reference data stays", "err", err)
 			}
 		case <-ctx.Done():
 			return nil
@@ -319,6 +331,9 @@ func (n *Node) Waiting() (unconfirmed, unposted int) {
 
 // Shopper is what this node knows of an account.
 func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { return n.cache.Shopper(a) }
+
+// Catalogue is what every store gets, as this node has it.
+func (n *Node) Catalogue() *catalogue.Catalogue { return n.cache.Catalogue() }
 
 // Cursor is how far this node's feed has come.
 func (n *Node) Cursor() record.Cursor { return n.cache.Cursor() }

@@ -14,7 +14,7 @@ import (
 	"tillstream/kv/record"
 )
 
-// ErrNotChanged means that others change the reference data all the time, or that the bucket does not answer.
+// ErrNotChanged means that, for as long as the caller waited, the bucket did not answer or others were faster.
 var ErrNotChanged = errors.New("the reference data could not be changed now")
 
 // Edit is what a change makes of one record. Without a Value it is taken away.
@@ -59,8 +59,6 @@ const (
 	entryRecords = 500
 	entryBytes   = 32 << 10
 	partBytes    = 700 << 10
-
-	changeTries = 8
 )
 
 // Change asks plan for edits and carries them out, all at once. Edits that would change nothing are left
@@ -68,7 +66,8 @@ const (
 func (s *Set) Change(ctx context.Context, plan func(Now) ([]Edit, error)) (Result, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	for range changeTries {
+	var last error
+	for ctx.Err() == nil {
 		if err := s.opened(ctx); err != nil {
 			return Result{}, err
 		}
@@ -79,17 +78,15 @@ func (s *Set) Change(ctx context.Context, plan func(Now) ([]Edit, error)) (Resul
 		if len(d.fresh) == 0 {
 			return d.result, nil
 		}
-		err = s.write(ctx, d)
-		if err == nil {
+		if last = s.write(ctx, d); last == nil {
 			d.result.Entry = d.head.Entry
 			return d.result, s.reach(ctx, d.head)
 		}
-		if !errors.Is(err, kv.ErrConflict) {
-			return Result{}, err
-		}
-		wait(ctx, againAfter/4) // the head that was faster is on its way here
+		// Someone was faster, and their head is on its way here; or the bucket has no leader just now.
+		s.cfg.Log.Debug("a change is tried again", "err", last)
+		wait(ctx, againAfter/4)
 	}
-	return Result{}, fmt.Errorf("change reference data: %w: others were faster %d times", ErrNotChanged, changeTries)
+	return Result{}, fmt.Errorf("change reference data: %w: %w", ErrNotChanged, errors.Join(last, context.Cause(ctx)))
 }
 
 // Check tells what Change would do, and does nothing.
@@ -259,14 +256,12 @@ func (s *Set) putHead(ctx context.Context, d *draft) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		r, again := d.bucket.Get(ctx, kv.ReferenceHead)
+		r, unread := d.bucket.Get(ctx, kv.ReferenceHead)
 		switch {
-		case again != nil && !errors.Is(again, kv.ErrNone):
-			return errors.Join(err, again)
-		case bytes.Equal(r.Value, value):
+		case unread == nil && bytes.Equal(r.Value, value):
 			return nil
-		case errors.Is(err, kv.ErrConflict):
-			return err
+		case errors.Is(err, kv.ErrConflict) && unread == nil && r.Revision > d.was:
+			return err // another's
 		}
 		wait(ctx, againAfter) // nobody knows yet: the same head again, from the same revision
 	}

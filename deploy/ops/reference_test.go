@@ -13,7 +13,9 @@ func TestReferenceData(t *testing.T) {
 	t.Parallel()
 	f := sold(t, nil)
 	node := f.Centre()[0].Node()
-	run := func(args ...string) (string, error) { return tool(t, append([]string{"--centre", node.URL()}, args...)...) }
+	run := func(args ...string) (string, error) {
+		return tool(t, append([]string{"--centre", node.URL()}, args...)...)
+	}
 	ok := func(args ...string) string {
 		t.Helper()
 		out, err := run(args...)
