@@ -42,6 +42,7 @@ func rooms() []room {
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
 		{path: "edge/pricing", may: []string{"kv/record", "subjects/event"}, outside: onlyStandard()},
+		{path: "edge/scan", may: []string{"kv/record"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
 		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/pricing", "edge/scan", ground}},
 
 		{path: "central", may: []string{"central/*", ground}},

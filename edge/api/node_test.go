@@ -23,16 +23,11 @@ import (
 	"tillstream/subjects"
 )
 
-// Numbers used by the tests. The first is the chain's own; the payment cards are the schemes' test
-// numbers.
+// Numbers used by the tests. The first is the chain's own; the payment card is the scheme's test
+// number.
 const (
-	ourCard  = "2790001234567"
-	visa     = "4111111111111111"
-	masterc  = "5555555555554444"
-	amex     = "378282246310005"
-	maestro  = "6759649826438453"
-	unionpay = "6200000000000005"
-	mir      = "2200000000000004"
+	ourCard = "2790001234567"
+	visa    = "4111111111111111"
 )
 
 // node is a till, or a store, as a POS sees it: a running API over a real journal and cache.
