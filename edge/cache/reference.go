@@ -39,11 +39,9 @@ const (
 // hours.
 var ErrRevision = errors.New("that revision is not here")
 
-// How long a revision can be asked for after it was replaced, versions of records after they were, and a
-// removal after it was made.
+// How long a revision can be asked for after it was replaced, and how long a removal is told.
 const (
 	keepRevisions = 24 * time.Hour
-	keepVersions  = keepRevisions + time.Hour // longer: they are replaced before the revision is, page by page
 	keepRemovals  = 45 * 24 * time.Hour
 )
 
@@ -112,7 +110,7 @@ func (c *Cache) ApplyReference(p *record.References) error {
 	}
 	err := c.update(func(tx *bolt.Tx) error {
 		for i := range p.Records {
-			if err := c.putReference(tx, &p.Records[i], visible, at); err != nil {
+			if err := c.putReference(tx, &p.Records[i], visible); err != nil {
 				return err
 			}
 		}
@@ -209,7 +207,7 @@ func (c *Cache) forward(tx *bolt.Tx, old *catalogue.Catalogue, to uint64) (*cata
 
 // putReference puts a record in the place of the one of its name. The one that readers may have seen is kept
 // aside for a while.
-func (c *Cache) putReference(tx *bolt.Tx, r *record.Reference, visible uint64, now int64) error {
+func (c *Cache) putReference(tx *bolt.Tx, r *record.Reference, visible uint64) error {
 	name := refName(r.Kind, r.Key)
 	old, found, err := c.getReference(tx, name)
 	if err != nil {
@@ -219,7 +217,7 @@ func (c *Cache) putReference(tx *bolt.Tx, r *record.Reference, visible uint64, n
 		if old.Entry >= r.Entry {
 			return nil
 		}
-		if err := c.replaceReference(tx, name, &old, r.Entry, visible, now); err != nil {
+		if err := c.replaceReference(tx, name, &old, r.Entry, visible); err != nil {
 			return err
 		}
 	}
@@ -239,7 +237,7 @@ func (c *Cache) putReference(tx *bolt.Tx, r *record.Reference, visible uint64, n
 	return tx.Bucket(bucketRefs).Put(name, c.seal(bucketRefs, name, b))
 }
 
-func (c *Cache) replaceReference(tx *bolt.Tx, name []byte, old *record.Reference, by, visible uint64, now int64) error {
+func (c *Cache) replaceReference(tx *bolt.Tx, name []byte, old *record.Reference, by, visible uint64) error {
 	if err := tx.Bucket(bucketRefIndex).Delete(refEntry(old.Entry, name)); err != nil {
 		return err
 	}
@@ -251,7 +249,6 @@ func (c *Cache) replaceReference(tx *bolt.Tx, name []byte, old *record.Reference
 	}
 	k := binary.BigEndian.AppendUint64(bytes.Clone(name), by)
 	b := binary.BigEndian.AppendUint64([]byte{oldVersion}, old.Entry)
-	b = binary.BigEndian.AppendUint64(b, uint64(now))
 	b = record.AppendBlob(b, old.Value)
 	return tx.Bucket(bucketRefOld).Put(k, c.seal(bucketRefOld, k, b))
 }

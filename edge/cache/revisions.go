@@ -53,7 +53,7 @@ func (c *Cache) back(tx *bolt.Tx, now *catalogue.Catalogue, to uint64) (*catalog
 	then := map[string]record.Reference{}
 	old := tx.Bucket(bucketRefOld).Cursor()
 	for k, v := old.First(); k != nil; k, v = old.Next() {
-		name, by, r, _, err := c.openVersion(k, v)
+		name, by, r, err := c.openVersion(k, v)
 		if err != nil {
 			return nil, err
 		}
@@ -77,19 +77,18 @@ func (c *Cache) back(tx *bolt.Tx, now *catalogue.Catalogue, to uint64) (*catalog
 	}), nil
 }
 
-// openVersion reads a version: whose it is, by which entry it was replaced, and when.
-func (c *Cache) openVersion(k, v []byte) (name string, by uint64, r record.Reference, at int64, err error) {
+// openVersion reads a version: whose it is, and by which entry it was replaced.
+func (c *Cache) openVersion(k, v []byte) (name string, by uint64, r record.Reference, err error) {
 	rd, err := c.unseal(bucketRefOld, k, v, oldVersion)
 	if err != nil {
-		return "", 0, r, 0, err
+		return "", 0, r, err
 	}
 	if len(k) < 10 {
-		return "", 0, r, 0, fmt.Errorf("%w: key of a version of %d bytes", ErrDamaged, len(k))
+		return "", 0, r, fmt.Errorf("%w: key of a version of %d bytes", ErrDamaged, len(k))
 	}
 	name, by = string(k[:len(k)-8]), binary.BigEndian.Uint64(k[len(k)-8:])
-	r = record.Reference{Kind: record.RefKind(name[0]), Key: name[1:], Entry: rd.U64()}
-	at, r.Value = rd.I64(), rd.Blob()
-	return name, by, r, at, ended(&rd, bucketRefOld)
+	r = record.Reference{Kind: record.RefKind(name[0]), Key: name[1:], Entry: rd.U64(), Value: rd.Blob()}
+	return name, by, r, ended(&rd, bucketRefOld)
 }
 
 // loadReference reads what is kept in memory of what every store gets. If a page was the last that came
@@ -201,10 +200,12 @@ func (c *Cache) SweepReference(now time.Time) error {
 	}
 	next.revisions = keep
 	err := c.update(func(tx *bolt.Tx) error {
-		if err := c.sweepVersions(tx, now.Add(-keepVersions).UnixMilli()); err != nil {
-			return err
+		if len(keep) > 0 {
+			if err := c.sweepVersions(tx, keep[0].entry); err != nil {
+				return err
+			}
 		}
-		floor, err := c.sweepRemovals(tx, now.Add(-keepRemovals).UnixMilli())
+		floor, err := c.sweepRemovals(tx, now.Add(-keepRemovals).UnixMilli(), next.now())
 		if err != nil {
 			return err
 		}
@@ -220,12 +221,13 @@ func (c *Cache) SweepReference(now time.Time) error {
 	return nil
 }
 
-func (c *Cache) sweepVersions(tx *bolt.Tx, before int64) error {
+// sweepVersions lets go of what was replaced before the oldest revision that can be asked for.
+func (c *Cache) sweepVersions(tx *bolt.Tx, oldest uint64) error {
 	b := tx.Bucket(bucketRefOld)
 	var gone [][]byte
 	err := b.ForEach(func(k, v []byte) error {
-		_, _, _, at, err := c.openVersion(k, v)
-		if err == nil && at < before {
+		_, by, _, err := c.openVersion(k, v)
+		if err == nil && by <= oldest {
 			gone = append(gone, slices.Clone(k))
 		}
 		return err
@@ -238,12 +240,13 @@ func (c *Cache) sweepVersions(tx *bolt.Tx, before int64) error {
 	return err
 }
 
-// sweepRemovals gives the highest entry of those it let go of. It stops at the first that is to stay.
-func (c *Cache) sweepRemovals(tx *bolt.Tx, before int64) (floor uint64, err error) {
+// sweepRemovals gives the highest entry of those it let go of. It stops at the first that is to stay, or
+// that readers do not know of yet.
+func (c *Cache) sweepRemovals(tx *bolt.Tx, before int64, visible uint64) (floor uint64, err error) {
 	b := tx.Bucket(bucketRefGone)
 	var gone [][]byte
 	cur := b.Cursor()
-	for k, v := cur.First(); k != nil && len(v) == 8 && int64(number(v)) < before; k, v = cur.Next() {
+	for k, v := cur.First(); k != nil && len(v) == 8 && int64(number(v)) < before && number(k[:8]) <= visible; k, v = cur.Next() {
 		gone = append(gone, slices.Clone(k))
 	}
 	for _, k := range gone {
