@@ -14,7 +14,7 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/record", "kv/seal"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -30,6 +30,8 @@ func rooms() []room {
 		{path: "subjects/event", may: []string{"subjects", "kv/record"}},
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
+		{path: "kv/promotion", outside: []string{
+			"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
 
@@ -39,7 +41,7 @@ func rooms() []room {
 		{path: "edge/cache", may: []string{"subjects", "kv/record", "kv/seal"}},
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
-		{path: "edge/pricing", may: []string{"kv/record", "subjects/event"}, outside: onlyStandard()},
+		{path: "edge/pricing", may: []string{"kv/promotion", "kv/record", "subjects/event"}, outside: onlyStandard()},
 		{path: "edge/api", may: []string{"edge/cache", "edge/journal", "edge/pricing", ground}},
 
 		{path: "central", may: []string{"central/*", ground}},
@@ -63,6 +65,7 @@ func rooms() []room {
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 		{path: "deploy/soak", may: []string{"*"}},
+		{path: "deploy/vectors", may: []string{"*"}},
 	}
 }
 

@@ -14,15 +14,15 @@ import (
 func amount(v int64) *int64 { return &v }
 
 func TestPrice(t *testing.T) {
-	one := func(currency string, kind record.Kind, lines ...Line) Basket {
+	one := func(currency string, kind record.Kind, lines ...Line) plainBasket {
 		for i := range lines {
 			lines[i].LineID = strconv.Itoa(i + 1)
 		}
-		return Basket{currency, kind, lines}
+		return plainBasket{currency, kind, lines}
 	}
 	tests := []struct {
 		name          string
-		basket        Basket
+		basket        plainBasket
 		gross         []int64
 		total, points int64
 	}{
@@ -47,7 +47,7 @@ func TestPrice(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			q, err := Price(tt.basket, Base())
+			q, err := plain(tt.basket, Base())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,31 +66,31 @@ func TestPrice(t *testing.T) {
 }
 
 func TestPriceUnderAnotherProgramme(t *testing.T) {
-	b := Basket{"EUR", record.KindSale, []Line{{LineID: "1", Quantity: "1", UnitPrice: 999}}}
-	q, err := Price(b, Programme{Revision: 7, MinorPerPoint: 500})
+	b := plainBasket{"EUR", record.KindSale, []Line{{LineID: "1", Quantity: "1", UnitPrice: 999}}}
+	q, err := plain(b, Plain{Revision: 7, MinorPerPoint: 500})
 	if err != nil || q.Points != 1 || q.Revision != 7 {
 		t.Errorf("got %d points under revision %d, %v; want 1 under 7", q.Points, q.Revision, err)
 	}
-	if _, err := Price(b, Programme{MinorPerPoint: -1}); err == nil {
+	if _, err := plain(b, Plain{MinorPerPoint: -1}); err == nil {
 		t.Error("a programme of negative units per point prices")
 	}
 	b.Kind = record.KindStart
-	if _, err := Price(b, Base()); err == nil {
+	if _, err := plain(b, Base()); err == nil {
 		t.Error("a start record is priced")
 	}
 }
 
 func TestPriceRefuses(t *testing.T) {
-	sale := func(lines ...Line) Basket { return Basket{"EUR", record.KindSale, lines} }
+	sale := func(lines ...Line) plainBasket { return plainBasket{"EUR", record.KindSale, lines} }
 	big := Line{LineID: "9", Quantity: "1", UnitPrice: MaxMoney}
 	tests := []struct {
 		name   string
-		basket Basket
+		basket plainBasket
 		field  string
 	}{
-		{"unknown currency", Basket{Currency: "EUX", Kind: record.KindSale}, "/currency"},
-		{"lower-case currency", Basket{Currency: "eur", Kind: record.KindSale}, "/currency"},
-		{"a currency that is no more", Basket{Currency: "DEM", Kind: record.KindSale}, "/currency"},
+		{"unknown currency", plainBasket{Currency: "EUX", Kind: record.KindSale}, "/currency"},
+		{"lower-case currency", plainBasket{Currency: "eur", Kind: record.KindSale}, "/currency"},
+		{"a currency that is no more", plainBasket{Currency: "DEM", Kind: record.KindSale}, "/currency"},
 		{"unknown unit", sale(Line{Quantity: "1", Unit: "box"}), "/lines/0/unit"},
 		{"half a piece", sale(big, Line{Quantity: "0.5", Unit: "pc"}), "/lines/1/quantity"},
 		{"same id twice", sale(Line{LineID: "a", Quantity: "1"}, Line{LineID: "a", Quantity: "1"}), "/lines/1/line_id"},
@@ -106,13 +106,13 @@ func TestPriceRefuses(t *testing.T) {
 		"1000000000.001", "99999999999999999999", "١", strings.Repeat("9", 1000)} {
 		tests = append(tests, struct {
 			name   string
-			basket Basket
+			basket plainBasket
 			field  string
 		}{"quantity " + s[:min(len(s), 20)], sale(Line{Quantity: s, UnitPrice: 1}), "/lines/0/quantity"})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Price(tt.basket, Base())
+			_, err := plain(tt.basket, Base())
 			var f *FieldError
 			if !errors.As(err, &f) || f.Field != tt.field {
 				t.Errorf("got %v, want an error at %s", err, tt.field)
@@ -133,3 +133,12 @@ func TestExponent(t *testing.T) {
 		}
 	}
 }
+
+// plainBasket is what Price takes, in one value.
+type plainBasket struct {
+	Currency string
+	Kind     record.Kind
+	Lines    []Line
+}
+
+func plain(b plainBasket, p Plain) (Sum, error) { return Price(b.Kind, b.Currency, b.Lines, p) }

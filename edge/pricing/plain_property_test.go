@@ -11,9 +11,9 @@ import (
 	"tillstream/kv/record"
 )
 
-// drawBasket draws baskets that Price takes.
-func drawBasket(t *rapid.T) Basket {
-	b := Basket{
+// drawPlain draws baskets that Price takes.
+func drawPlain(t *rapid.T) plainBasket {
+	b := plainBasket{
 		Currency: rapid.SampledFrom([]string{"EUR", "JPY", "KWD", "CLF"}).Draw(t, "currency"),
 		Kind:     rapid.SampledFrom([]record.Kind{record.KindSale, record.KindReturn}).Draw(t, "kind"),
 	}
@@ -36,8 +36,8 @@ func drawQuantity(t *rapid.T) string {
 	return rapid.StringMatching(`-?(0|[1-9][0-9]{0,2})(\.[0-9]{1,3})?`).Draw(t, "quantity")
 }
 
-// count prices a line in another way: as fractions of any size.
-func count(t *rapid.T, l Line) *big.Int {
+// priceApart prices a line in another way: as fractions of any size.
+func priceApart(t *rapid.T, l Line) *big.Int {
 	if l.Amount != nil {
 		return big.NewInt(*l.Amount)
 	}
@@ -59,14 +59,14 @@ func count(t *rapid.T, l Line) *big.Int {
 func TestPriceIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBasket(t)
-		q, err := Price(b, Base())
+		b := drawPlain(t)
+		q, err := plain(b, Base())
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum := new(big.Int)
 		for i, l := range b.Lines {
-			want := count(t, l)
+			want := priceApart(t, l)
 			if q.Lines[i].LineID != l.LineID || want.Cmp(big.NewInt(q.Lines[i].Gross)) != 0 {
 				t.Fatalf("line %+v: got %+v, want %s", l, q.Lines[i], want)
 			}
@@ -94,13 +94,13 @@ func TestPriceIsExact(t *testing.T) {
 func TestOrderOfLinesDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBasket(t)
-		q, err := Price(b, Base())
+		b := drawPlain(t)
+		q, err := plain(b, Base())
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.Lines = rapid.Permutation(b.Lines).Draw(t, "order")
-		again, err := Price(b, Base())
+		again, err := plain(b, Base())
 		if err != nil || again.Total != q.Total || again.Points != q.Points {
 			t.Fatalf("got %d and %d points (%v), want %d and %d", again.Total, again.Points, err, q.Total, q.Points)
 		}
@@ -110,7 +110,7 @@ func TestOrderOfLinesDoesNotMatter(t *testing.T) {
 	})
 }
 
-func byID(q Quote) map[string]int64 {
+func byID(q Sum) map[string]int64 {
 	m := make(map[string]int64)
 	for _, l := range q.Lines {
 		m[l.LineID] = l.Gross
@@ -122,14 +122,14 @@ func byID(q Quote) map[string]int64 {
 func TestReturnTakesWhatTheSaleGave(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		b := drawBasket(t)
+		b := drawPlain(t)
 		b.Kind = record.KindSale
-		sale, err := Price(b, Base())
+		sale, err := plain(b, Base())
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.Kind = record.KindReturn
-		back, err := Price(b, Base())
+		back, err := plain(b, Base())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,13 +159,13 @@ func FuzzQuantity(f *testing.F) {
 }
 
 func BenchmarkPrice20(b *testing.B) {
-	basket := Basket{Currency: "EUR", Kind: record.KindSale}
+	basket := plainBasket{Currency: "EUR", Kind: record.KindSale}
 	for i := range 20 {
 		basket.Lines = append(basket.Lines, Line{LineID: strconv.Itoa(i), Quantity: "0.412", UnitPrice: 1190})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Price(basket, Base()); err != nil {
+		if _, err := plain(basket, Base()); err != nil {
 			b.Fatal(err)
 		}
 	}
