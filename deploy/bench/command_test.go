@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{Command{}, ""},
 		{Command{Only: names(), Rounds: 100}, ""},
-		{Command{Only: []string{"chain", "chair"}}, "--only chair: there is no such part; there are till_commit, "},
+		{Command{Only: []string{"chain", "chair"}}, "--only chair: there is no such part; there are pricing, "},
 		{Command{Rounds: 101}, "--rounds 101: want 1 to 100"},
 		{Command{Rounds: -1}, "--rounds -1"},
 	} {

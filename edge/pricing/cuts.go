@@ -66,7 +66,7 @@ func (s *state) settle(n int32, parts []part, wanted, times int64) reason {
 	}
 	if perLine := s.perLine(n); perLine < noCap {
 		var cut bool
-		if parts, cut = cutLines(parts, perLine); cut {
+		if parts, cut = s.cutLines(parts, perLine); cut {
 			by = byLine
 		}
 		sum = total(parts)
@@ -76,7 +76,7 @@ func (s *state) settle(n int32, parts []part, wanted, times int64) reason {
 			return reason{code: BudgetShort}
 		}
 		by = cut
-		parts = reduce(most, parts)
+		parts = s.reduce(most, parts)
 		sum = most
 	}
 	if sum == 0 {
@@ -98,12 +98,12 @@ func nothing(wanted int64, by string) reason {
 }
 
 // cutLines takes each line down to perLine.
-func cutLines(parts []part, perLine int64) (out []part, cut bool) {
+func (s *state) cutLines(parts []part, perLine int64) (out []part, cut bool) {
 	for from := 0; from < len(parts); {
 		to := lineEnd(parts, from)
 		if total(parts[from:to]) > perLine {
 			cut = true
-			less := reduce(perLine, slices.Clone(parts[from:to]))
+			less := s.reduce(perLine, slices.Clone(parts[from:to]))
 			parts = slices.Replace(parts, from, to, less...)
 			to = from + len(less)
 		}
@@ -159,7 +159,7 @@ func (s *state) fit(n int32, amount, given int64, parts []part, capOf lineCap) (
 
 func (s *state) spreadCapped(sum int64, parts []part, capOf lineCap) []part {
 	if capOf == nil {
-		return spread(sum, parts)
+		return s.spread(sum, parts)
 	}
-	return spreadLines(sum, parts, capOf)
+	return s.spreadLines(sum, parts, capOf)
 }

@@ -52,8 +52,9 @@ func (s *state) discount(rules []int32) {
 	}
 }
 
-// phase gives each rule its turn: first those that lock the lines they touch, then the others; a group
-// has one turn, at the place of its first member.
+// phase gives each rule its turn: first those that lock the lines they touch, then the others. A group has
+// one turn, at the place of its first member that has something to give: one that has not must not move
+// the others.
 func (s *state) phase(rules []int32) {
 	for _, n := range rules {
 		if s.p.rules[n].doc.Stacking.Mode != promotion.Exclusive {
@@ -65,16 +66,17 @@ func (s *state) phase(rules []int32) {
 		}
 		s.lock(n)
 	}
+	var turned []int32 // groups that have had their turn
 	for i, n := range rules {
 		r := &s.p.rules[n]
 		switch {
-		case r.doc.Stacking.Mode == promotion.Exclusive:
+		case r.doc.Stacking.Mode == promotion.Exclusive, slices.Contains(turned, r.group):
 		case r.group == 0:
 			if why := s.apply(n); why.code != "" {
 				s.because(n, why)
 			}
-		case !slices.ContainsFunc(rules[:i], func(m int32) bool { return s.p.rules[m].group == r.group }):
-			s.group(r.group, rules[i:])
+		case s.group(r.group, rules[i:]):
+			turned = append(turned, r.group)
 		}
 	}
 }
@@ -138,7 +140,7 @@ func (s *state) choose(baskets []int32) error {
 		}
 		switch reason := s.apply(n); {
 		case reason.code != "":
-			why = append(why, whyNot{n, reason})
+			why = append(why, whyNot{rule: n, reason: reason})
 		case best < 0 && s.given >= most, s.given > most:
 			best, most = n, s.given
 		}

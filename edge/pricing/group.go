@@ -16,20 +16,15 @@ type member struct {
 	alone int64 // what it would give if it were the only one
 }
 
-// group gives a group its turn. Rules are those of the phase from its first member on.
-func (s *state) group(group int32, rules []int32) {
+// group gives a group its turn, if rules[0], the next of its members, has something to give. Rules are
+// those of the phase from there on.
+func (s *state) group(group int32, rules []int32) bool {
 	s.turn++
 	s.inGroup = true
 	defer func() { s.inGroup = false }()
 	s.markEarlier(group)
-	if !slices.ContainsFunc(rules[1:], func(n int32) bool { return s.p.rules[n].group == group }) {
-		if why := s.apply(rules[0]); why.code != "" { // alone, there is nothing to choose
-			s.because(rules[0], why)
-		}
-		return
-	}
 	var sets, lines []member
-	for _, n := range rules {
+	for i, n := range rules {
 		if s.p.rules[n].group != group {
 			continue
 		}
@@ -40,16 +35,24 @@ func (s *state) group(group int32, rules []int32) {
 		switch {
 		case why.code != "":
 			s.because(n, why)
+			if i == 0 {
+				return false
+			}
 		case s.p.rules[n].perLine():
 			lines = append(lines, member{n, alone})
 		default:
 			sets = append(sets, member{n, alone})
 		}
 	}
+	if all := append(sets, lines...); len(all) == 1 { // there is nothing to choose
+		s.apply(all[0].rule)
+		return true
+	}
 	slices.SortStableFunc(sets, func(a, b member) int { return cmp.Compare(b.alone, a.alone) })
 	first := len(s.apps)
 	s.plan(sets, lines)
 	s.losers(first, append(sets, lines...))
+	return true
 }
 
 // plan applies the better of the two plans.
@@ -160,7 +163,7 @@ func (s *state) oneLine(t *tally, n int32, all int64) (parts []part, wanted int6
 		by = byFloor
 	}
 	if perLine := s.perLine(rule); perLine < sum {
-		parts, by = reduce(perLine, parts), byLine
+		parts, by = s.reduce(perLine, parts), byLine
 		sum = perLine
 	}
 	most, cut := s.ceiling(rule, sum, t.given)
@@ -171,7 +174,7 @@ func (s *state) oneLine(t *tally, n int32, all int64) (parts []part, wanted int6
 		most, cut = left, byPolicy
 	}
 	if cut != "" {
-		parts, by = reduce(most, parts), cut
+		parts, by = s.reduce(most, parts), cut
 	}
 	return parts, wanted, by
 }

@@ -189,7 +189,7 @@ func (l *line) takeManual(i int) error {
 		parts = append(parts, part{at: at, n: r.n, weight: r.now, room: r.now})
 		at += r.n
 	}
-	for _, p := range spread(m.Amount, parts) {
+	for _, p := range new(spreader).spread(m.Amount, parts) {
 		from, to := l.split(p.at, p.n)
 		for j := from; j < to; j++ {
 			l.runs[j].now -= p.each
@@ -227,9 +227,6 @@ func (b *Basket) check(p *Policy) error {
 	default:
 		return &FieldError{"/points_to_spend/mode", "want none, exact, useful or all"}
 	}
-	if i := repeated(b.Lines); i >= 0 {
-		return lineError(i, "line_id", "another line has it")
-	}
 	return nil
 }
 
@@ -245,6 +242,9 @@ func (s *state) readLines() error {
 	s.lines = slices.Grow(s.lines[:0], len(b.Lines))[:len(b.Lines)]
 	var sum int64
 	for pos, i := range s.order {
+		if pos > 0 && b.Lines[s.order[pos-1]].LineID == b.Lines[i].LineID {
+			return lineError(int(max(i, s.order[pos-1])), "line_id", "another line has it")
+		}
 		if err := s.lines[pos].readLine(int(i), &b.Lines[i], &s.p.policy); err != nil {
 			return err
 		}

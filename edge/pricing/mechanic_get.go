@@ -169,7 +169,7 @@ func (s *state) benefits(parts []part, b *promotion.Benefit) (out []part, wanted
 				base += tail[i].weight * tail[i].n
 			}
 			var w int64
-			out, w = overLine(halfUp(base, *b.Percent, percentWhole), out, len(out)-(to-from))
+			out, w = s.overLine(halfUp(base, *b.Percent, percentWhole), out, len(out)-(to-from))
 			wanted += w
 		case b.Amount != nil:
 			for i := range tail {

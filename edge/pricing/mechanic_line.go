@@ -41,11 +41,11 @@ func (s *state) lineParts(r *rule, line int32, parts []part) (out []part, wanted
 				base += parts[i].weight * parts[i].n
 			}
 		}
-		return overLine(halfUp(base, m.Percent, percentWhole), parts, from)
+		return s.overLine(halfUp(base, m.Percent, percentWhole), parts, from)
 	case *promotion.Amount:
 		switch {
 		case m.Per == promotion.PerLine:
-			return overLine(m.Amount, parts, from)
+			return s.overLine(m.Amount, parts, from)
 		case l.weighed:
 			parts[from].each = halfUp(m.Amount, l.quantity, thousand)
 		default:
@@ -66,7 +66,7 @@ func (s *state) lineParts(r *rule, line int32, parts []part) (out []part, wanted
 }
 
 // overLine spreads an amount over the parts of one line, which begin at from.
-func overLine(amount int64, parts []part, from int) (out []part, wanted int64) {
+func (s *state) overLine(amount int64, parts []part, from int) (out []part, wanted int64) {
 	if p := parts[from:]; len(p) == 1 && p[0].n == 1 { // the commonest line is one piece
 		p[0].each = amount
 		return parts, clamp(p)
@@ -74,7 +74,7 @@ func overLine(amount int64, parts []part, from int) (out []part, wanted int64) {
 	for i := from; i < len(parts); i++ {
 		parts[i].room = MaxMoney // shares are laid as if there were room; what does not fit is lost
 	}
-	out = append(parts[:from], spread(amount, parts[from:])...)
+	out = append(parts[:from], s.spread(amount, parts[from:])...)
 	clamp(out[from:])
 	return out, amount
 }

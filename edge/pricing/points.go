@@ -52,7 +52,7 @@ func (s *state) pointRules() []int32 {
 
 // payWithPoints takes what points pay off the price of the pieces that allow it.
 func (s *state) payWithPoints(e *earning) {
-	var parts []part
+	parts := s.scratch[:0]
 	for i := range s.lines {
 		if l := &s.lines[i]; !l.noPoints {
 			at := int64(0)
@@ -62,22 +62,23 @@ func (s *state) payWithPoints(e *earning) {
 			}
 		}
 	}
+	s.scratch = parts
 	e.spent, e.pays, e.reason = s.pointsToSpend(roomOf(parts))
 	if e.pays == 0 {
 		return
 	}
-	parts = spread(e.pays, parts)
+	parts = s.spread(e.pays, parts)
 	for i := range parts {
 		p := &parts[i]
 		s.take(p)
 		s.lines[p.line].paid += p.each * p.n
 	}
 	// Which points were spent on which line, for returns.
-	var lines []part
+	lines := s.scratch[:0]
 	for i := range s.lines {
 		lines = append(lines, part{line: int32(i), n: 1, weight: s.lines[i].paid, room: MaxMoney})
 	}
-	for _, p := range spread(e.spent, lines) {
+	for _, p := range s.spread(e.spent, lines) {
 		e.spend[p.line] = p.each
 	}
 }
@@ -144,9 +145,10 @@ func (s *state) earn(e *earning) error {
 	return s.bonuses(e)
 }
 
-// earning gives the pieces of a set that earn points. Promotions do not reach lines that an exclusive one
-// has locked.
-func (s *state) earning(set int32, promotions bool) (parts []part) {
+// earning gives the pieces of a set that earn points, until it is asked again. Promotions do not reach lines
+// that an exclusive one has locked.
+func (s *state) earning(set int32, promotions bool) []part {
+	parts := s.scratch[:0]
 	for _, n := range s.linesOf(set) {
 		l := &s.lines[n]
 		if l.noPoints || promotions && l.locked != 0 {
@@ -158,6 +160,7 @@ func (s *state) earning(set int32, promotions bool) (parts []part) {
 			at += r.n
 		}
 	}
+	s.scratch = parts
 	return parts
 }
 
@@ -188,7 +191,7 @@ func (s *state) credit(e *earning, rule int32, points int64, parts []part) {
 			parts[i].weight = 1
 		}
 	}
-	for _, p := range spread(points, parts) {
+	for _, p := range s.spread(points, parts) {
 		e.earned[p.line] += p.each * p.n
 	}
 	e.by = append(e.by, earnedBy{rule, points})

@@ -263,17 +263,16 @@ const maxWhyNots = 20
 
 func (s *state) whyNots() []WhyNot {
 	whys := s.whys
+	for i := range whys {
+		w := &whys[i]
+		w.shown = s.couponOf(s.p.rules[w.rule].doc) != nil
+		w.distance = s.distanceOf(w)
+	}
 	if !s.basket.ExplainAll {
-		whys = slices.DeleteFunc(whys, func(w whyNot) bool {
-			switch w.code {
-			case NoItems, NotInAudience, NotInThisStore, NotInThisChannel, Ended:
-				return s.couponOf(s.p.rules[w.rule].doc) == nil // a coupon that was shown gets its answer
-			}
-			return false
-		})
+		whys = slices.DeleteFunc(whys, func(w whyNot) bool { return w.distance == far })
 	}
 	slices.SortFunc(whys, func(a, b whyNot) int {
-		return cmp.Or(cmp.Compare(s.distance(&a), s.distance(&b)), cmp.Compare(a.missing, b.missing), cmp.Compare(a.rule, b.rule))
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.missing, b.missing), cmp.Compare(a.rule, b.rule))
 	})
 	if !s.basket.ExplainAll && len(whys) > maxWhyNots {
 		whys = whys[:maxWhyNots]

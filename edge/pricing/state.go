@@ -30,6 +30,7 @@ type state struct {
 
 	turn    int32 // number of the group's turn under way or last
 	inGroup bool  // only pieces without the turn's mark can be used
+	spreader
 	scratch []part
 	picked  []pick
 	pickAt  []int32 // by line: 1 + its first pick, while picks are gathered

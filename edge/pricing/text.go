@@ -8,10 +8,13 @@ import (
 	"tillstream/kv/promotion"
 )
 
-// distance sorts reasons: a coupon that was shown is answered first, then what the shopper could still do
-// something about, then what only explains.
-func (s *state) distance(w *whyNot) int {
-	if s.couponOf(s.p.rules[w.rule].doc) != nil {
+// far is the distance of what was not near: it is told only when all is.
+const far = 9
+
+// distanceOf sorts reasons: a coupon that was shown is answered first, then what the shopper could still
+// do something about, then what only explains.
+func (s *state) distanceOf(w *whyNot) int {
+	if w.shown {
 		return 0
 	}
 	switch w.code {
@@ -24,10 +27,10 @@ func (s *state) distance(w *whyNot) int {
 		return 2
 	case LimitReached, BudgetUsedUp, BudgetShort, NotNow:
 		return 3
-	case ExcludedBy, BetterAlternative, FloorReached, CapReached, NoEffect, ItemsExcluded:
-		return 5
+	case NoItems, NotInAudience, NotInThisStore, NotInThisChannel, Ended:
+		return far
 	}
-	return 6
+	return 5
 }
 
 // near reports whether so little is missing that the shopper may want to know: one piece, or a tenth of
@@ -122,20 +125,40 @@ func (s *state) say(w *whyNot, out *WhyNot) string {
 	case BetterAlternative:
 		return joined("better:", strings.Join(out.By, ", "), "a better offer was used")
 	}
-	if text, ok := plainTexts()[w.code]; ok {
-		return text
-	}
-	return strings.ReplaceAll(string(w.code), "_", " ") // coupon_used: "coupon used"
+	return plainText(w.code)
 }
 
-func plainTexts() map[Code]string {
-	return map[Code]string{
-		NeedsCard: "with a card", NotInAudience: "not for this shopper", NeedsCoupon: "with a coupon",
-		NeedsTender: "with another payment", NotInThisStore: "not in this store", NotInThisChannel: "not here, elsewhere",
-		BudgetUsedUp: "all given away", BudgetShort: "not enough left to give",
-		FloorReached: "already at its lowest price", CapReached: "the most is given already",
-		NoEffect: "already cheaper", NoItems: "nothing of it in the basket", ItemsExcluded: "these goods take no discount",
+// plainText says a reason that has no numbers.
+func plainText(c Code) string {
+	switch c {
+	case NeedsCard:
+		return "with a card"
+	case NotInAudience:
+		return "not for this shopper"
+	case NeedsCoupon:
+		return "with a coupon"
+	case NeedsTender:
+		return "with another payment"
+	case NotInThisStore:
+		return "not in this store"
+	case NotInThisChannel:
+		return "not here, elsewhere"
+	case BudgetUsedUp:
+		return "all given away"
+	case BudgetShort:
+		return "not enough left to give"
+	case FloorReached:
+		return "already at its lowest price"
+	case CapReached:
+		return "the most is given already"
+	case NoEffect:
+		return "already cheaper"
+	case NoItems:
+		return "nothing of it in the basket"
+	case ItemsExcluded:
+		return "these goods take no discount"
 	}
+	return strings.ReplaceAll(string(c), "_", " ") // coupon_used: "coupon used"
 }
 
 func joined(before, what, without string) string {

@@ -42,10 +42,12 @@ type reason struct {
 type whyNot struct {
 	rule int32
 	reason
+	shown    bool // a coupon of its pool was shown
+	distance int  // how far it was from being applied; see distanceOf
 }
 
 func (s *state) because(rule int32, why reason) {
-	s.whys = append(s.whys, whyNot{rule, why})
+	s.whys = append(s.whys, whyNot{rule: rule, reason: why})
 }
 
 // idle says why there is nothing in a set for a promotion to work on.
