@@ -7,6 +7,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 
 	"tillstream/edge/pricing"
 )
@@ -30,9 +32,17 @@ func (c *Command) Run(stdout io.Writer) error {
 		return err
 	}
 	passed, failed := 0, 0
-	for i := range f.Vectors {
-		v := &f.Vectors[i]
-		found := v.differences()
+	for _, text := range f.Vectors {
+		v, unread, err := readVector(text)
+		var found differences
+		if err != nil {
+			found = differences{err.Error()}
+		} else {
+			found = v.differences()
+		}
+		if unread != "" {
+			fmt.Fprintf(stdout, "%s: nothing reads the key %s\n", v.Name, unread)
+		}
 		if len(found) == 0 {
 			passed++
 			continue
@@ -122,6 +132,7 @@ func (v *vector) returns(q *pricing.Quote) (d differences) {
 		for j := range v.Back[i] {
 			v.Back[i][j].Discounts = byPromotion(v.Back[i][j].Discounts)
 		}
+		slices.SortFunc(v.Back[i], func(a, b back) int { return strings.Compare(a.LineID, b.LineID) })
 		d.same(fmt.Sprintf("return %d", i+1), backs, v.Back[i])
 	}
 	return d

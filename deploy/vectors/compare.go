@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"tillstream/edge/pricing"
 )
@@ -97,11 +98,15 @@ func compare(q *pricing.Quote, want *expected) differences {
 	return d
 }
 
+// byPromotion sorts discounts. One of nothing is none.
 func byPromotion(discounts []pricing.Discount) []pricing.Discount {
-	out := append([]pricing.Discount{}, discounts...)
-	slices.SortFunc(out, func(a, b pricing.Discount) int {
-		return map[bool]int{true: -1, false: 1}[a.Promotion < b.Promotion]
-	})
+	out := []pricing.Discount{}
+	for _, d := range discounts {
+		if d.Amount != 0 {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b pricing.Discount) int { return strings.Compare(a.Promotion, b.Promotion) })
 	return out
 }
 
@@ -144,6 +149,10 @@ func (d *differences) whyNots(q *pricing.Quote, want *expected) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(want.WhyNot)) {
 		w, ok := got[id]
+		if i := slices.IndexFunc(q.Promotions, func(p pricing.Applied) bool { return p.Promotion == id && p.Next != nil }); !ok && i >= 0 {
+			d.contains("next "+id, q.Promotions[i].Next, want.WhyNot[id]) // applied, and more would give more
+			continue
+		}
 		if !ok {
 			d.add("why not %s: nothing is said", id)
 			continue

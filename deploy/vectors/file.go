@@ -14,9 +14,9 @@ import (
 
 // file is a file of vectors.
 type file struct {
-	Schema  string   `json:"schema"`
-	Note    string   `json:"note"`
-	Vectors []vector `json:"vectors"`
+	Schema  string            `json:"schema"`
+	Note    string            `json:"note"`
+	Vectors []json.RawMessage `json:"vectors"`
 }
 
 // vector is one basket and what it must give.
@@ -94,6 +94,7 @@ type basket struct {
 	} `json:"points_to_spend"`
 	Tenders []string         `json:"tenders"`
 	Limits  map[string]limit `json:"limit_state"`
+	Budgets map[string]left  `json:"budget_state"`
 }
 
 type line struct {
@@ -137,10 +138,24 @@ type limit struct {
 	Remaining       *int64 `json:"remaining"`
 	Limit           string `json:"limit"`
 	ResetsAt        string `json:"resets_at"`
-	BudgetRemaining *int64 `json:"budget_remaining"`
-	RemainingBudget *int64 `json:"remaining_budget"`
-	BudgetLeft      *int64 `json:"budget_left"`
-	Budget          *int64 `json:"budget"`
+	BudgetRemaining *left  `json:"budget_remaining"`
+	RemainingBudget *left  `json:"remaining_budget"`
+	BudgetLeft      *left  `json:"budget_left"`
+	Budget          *left  `json:"budget"`
+}
+
+// left is money that is left: a number, or an object that says it is remaining.
+type left int64
+
+func (l *left) UnmarshalJSON(b []byte) error {
+	var named struct {
+		Remaining int64 `json:"remaining"`
+	}
+	if err := json.Unmarshal(b, &named); err == nil {
+		*l = left(named.Remaining)
+		return nil
+	}
+	return json.Unmarshal(b, (*int64)(l))
 }
 
 type returned struct {
@@ -149,18 +164,38 @@ type returned struct {
 	Reason   string `json:"reason"`
 }
 
-// read reads a file strictly: a key that nothing reads would be a vector that tests less than it says.
+// read reads a file as far as its vectors.
 func read(b []byte) (*file, error) {
 	var f file
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
+	if err := strictly(b, &f); err != nil {
 		return nil, fmt.Errorf("read vectors: %w", err)
 	}
 	if f.Schema != "vectors/v1" {
 		return nil, fmt.Errorf("read vectors: schema is %q, want vectors/v1", f.Schema)
 	}
 	return &f, nil
+}
+
+func strictly(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+// readVector reads one vector. A key that nothing reads is told, because the vector may then try less than
+// it says; it is no fault of the engine.
+func readVector(b json.RawMessage) (v *vector, unread string, err error) {
+	v = &vector{}
+	if err := strictly(b, v); err == nil {
+		return v, "", nil
+	} else if _, unknown, ok := strings.Cut(err.Error(), "unknown field "); ok {
+		unread = unknown
+	}
+	v = &vector{}
+	if err := json.Unmarshal(b, v); err != nil {
+		return v, "", fmt.Errorf("read vector: %w", err)
+	}
+	return v, unread, nil
 }
 
 // rules gives what a vector's programme is made of.
@@ -245,12 +280,17 @@ func (v *vector) basket() (*pricing.Basket, error) {
 	}
 	for id, l := range q.Limits {
 		out := pricing.Limit{Remaining: l.Remaining, Limit: l.Limit, ResetsAt: l.ResetsAt}
-		for _, left := range []*int64{l.BudgetRemaining, l.RemainingBudget, l.BudgetLeft, l.Budget} {
+		for _, left := range []*left{l.BudgetRemaining, l.RemainingBudget, l.BudgetLeft, l.Budget} {
 			if left != nil {
-				out.Budget = left
+				out.Budget = (*int64)(left)
 			}
 		}
 		b.Limits[id] = out
+	}
+	for id, money := range q.Budgets {
+		l := b.Limits[id]
+		l.Budget = (*int64)(&money)
+		b.Limits[id] = l
 	}
 	return b, nil
 }

@@ -253,9 +253,9 @@ func (m Missing) MarshalJSON() ([]byte, error) {
 
 // Window is a part of the week, as documents have it.
 type Window struct {
-	Days  []string `json:"days"`
-	From  string   `json:"from"`
-	Until string   `json:"until"`
+	Days  []string `json:"days,omitempty"`
+	From  string   `json:"from,omitempty"`
+	Until string   `json:"until,omitempty"`
 }
 
 // maxWhyNots is how many are told when not all are asked for.

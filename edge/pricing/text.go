@@ -82,9 +82,20 @@ func (s *state) whyNot(w *whyNot) WhyNot {
 	return out
 }
 
+// windows writes a schedule as documents have it, without what goes without saying.
 func windows(schedule []promotion.Window) (out []Window) {
 	for _, w := range schedule {
-		out = append(out, Window{w.DayNames(), promotion.Clock(w.From), promotion.Clock(w.Until)})
+		var x Window
+		if x.Days = w.DayNames(); len(x.Days) == 7 {
+			x.Days = nil
+		}
+		if w.From > 0 {
+			x.From = promotion.Clock(w.From)
+		}
+		if w.Until < 24*60 {
+			x.Until = promotion.Clock(w.Until)
+		}
+		out = append(out, x)
 	}
 	return out
 }
