@@ -124,6 +124,20 @@ func drawPromotion(t *rapid.T, i int) promotion.Promotion {
 	if maybe(t, "budget") {
 		p.Budget = &promotion.Budget{Amount: 1000, Partial: rapid.Bool().Draw(t, "partial")}
 	}
+	switch rapid.IntRange(0, 14).Draw(t, "for whom") {
+	case 0:
+		p.Audience.AnyOf = []promotion.Who{{Segment: "parents"}, {Tier: "gold"}}
+	case 1:
+		p.Audience.AnyOf = []promotion.Who{{CardPrefix: "279"}, {Shopper: "s"}}
+	case 2:
+		p.Audience.CardRequired = true
+	case 3:
+		p.Coupon = &promotion.Coupon{Required: true, Pool: rapid.SampledFrom([]string{"good", "used", "none"}).Draw(t, "pool")}
+	case 4:
+		p.Schedule = []promotion.Window{{Days: uint8(rapid.IntRange(1, 127).Draw(t, "days")), Until: 1440}}
+	case 5:
+		p.Stores.Include = []string{rapid.SampledFrom([]string{"0001", "0002"}).Draw(t, "store")}
+	}
 	if maybe(t, "condition") {
 		x := drawMoney(t, 3000)
 		p.When = append(p.When, promotion.Condition{Set: drawSet(t), MinSpend: &x, Gross: rapid.Bool().Draw(t, "basis")})
@@ -188,8 +202,11 @@ func drawBasket(t *rapid.T, rules *Rules) *Basket {
 	}
 	if !maybe(t, "nobody") {
 		b.Shopper = &Shopper{ID: "s", Available: rapid.Int64Range(0, 2000).Draw(t, "available")}
+		b.Shopper.Segments = rapid.SampledFrom([][]string{nil, {"parents"}, {"x", "y"}}).Draw(t, "segments")
+		b.Shopper.Tier, b.Shopper.Card = rapid.SampledFrom([]string{"", "gold"}).Draw(t, "tier"), rapid.SampledFrom([]string{"", "2790", "27"}).Draw(t, "card")
 		b.Spend = Spend{Mode: rapid.SampledFrom([]string{"", SpendExact, SpendUseful, SpendAll}).Draw(t, "spend"), Points: drawMoney(t, 700)}
 	}
+	b.Coupons = rapid.SampledFrom([][]Coupon{nil, {{"A", "good", "active"}}, {{"B", "used", "used"}, {"A", "good", "active"}}}).Draw(t, "coupons")
 	for i := range rules.Promotions {
 		if p := &rules.Promotions[i]; p.Budget != nil {
 			left := drawMoney(t, 500)
