@@ -99,6 +99,10 @@ func TestConditions(t *testing.T) {
 			name: "barred lines count for no condition", lines: "a 3 100; b 1 100", want: "p!needs_spend:200 pay=400",
 			promos: p(`{min_spend: 300}`), with: func(b *Basket) { b.Lines[0].PriceOverride = true },
 		},
+		{
+			name: "nor do their pieces", lines: "a 3 100; b 1 100", want: "p!needs_quantity:2:all pay=400",
+			promos: p(`{min_quantity: "3"}`), with: func(b *Basket) { b.Lines[0].Facts.NoDiscount = true },
+		},
 		{name: "all must hold", promos: p(`{min_spend: 100}, {min_quantity: "9"}`), lines: "a 3 100", want: "p!needs_quantity:6:all pay=300"},
 		{name: "first purchase", promos: p("{first_purchase: true}"), lines: "a 1 100", with: who(Shopper{FirstPurchase: true}), want: "p=10(a:10) pay=90"},
 		{name: "second purchase", promos: p("{first_purchase: true}"), lines: "a 1 100", with: who(Shopper{}), want: "p!not_in_audience pay=100"},

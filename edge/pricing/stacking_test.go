@@ -35,6 +35,15 @@ func TestStacking(t *testing.T) {
 				percent("p", "90", "}, stacking: {mode: best_of, group: g}"),
 		},
 		{
+			name: "sets and lines of a group: a tie goes to sets first", lines: "a 2 100", want: "k=100(a:100) p!better_alternative:k pay=100",
+			promos: "- {id: k, mechanic: {type: nth_item, set: a, n: 2, percent: '100'}, stacking: {mode: best_of, group: g}}\n" +
+				percent("p", "50", "}, stacking: {mode: best_of, group: g}"),
+		},
+		{
+			name: "the brand's cap over sets of one promotion", lines: "a 2 100; b 2 90", want: "p=38(a:38) capped:policy:190 pay=342",
+			promos: "- {id: p, mechanic: {type: mix_and_match, components: [{set: ab, quantity: 2}], percent: '50'}}\n", policy: Policy{MaxBasketDiscount: hundredths(10)},
+		},
+		{
 			name: "a group's best for the basket", lines: "a 1 30000", want: "q=1500(a:1500) p!better_alternative:q pay=28500",
 			promos: percent("p", "10", ", level: basket}, stacking: {mode: best_of, group: g}, caps: {per_basket: 800}") + percent("q", "5", ", level: basket}, stacking: {mode: best_of, group: g}"),
 		},
