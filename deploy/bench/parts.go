@@ -25,6 +25,7 @@ func (p part) lasts(quick bool) time.Duration {
 func parts() []part {
 	s := time.Second
 	return []part{
+		{"pricing", "a basket is priced, on one core", 25 * s, 4 * s, (*bench).pricing},
 		{"till_commit", "a till keeps a receipt, over HTTP", 15 * s, 4 * s, (*bench).tillCommit},
 		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
 		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},

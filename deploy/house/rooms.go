@@ -14,7 +14,7 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/record", "kv/seal"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -31,6 +31,8 @@ func rooms() []room {
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
 		{path: "kv/gen", may: []string{"kv"}, outside: onlyStandard()},
+		{path: "kv/promotion", outside: []string{
+			"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
 
@@ -41,7 +43,7 @@ func rooms() []room {
 		{path: "edge/cache", may: []string{"edge/catalogue", "subjects", "kv/record", "kv/seal"}},
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
-		{path: "edge/pricing", may: []string{"kv/record", "subjects/event"}, outside: onlyStandard()},
+		{path: "edge/pricing", may: []string{"kv/promotion", "kv/record", "subjects/event"}, outside: onlyStandard()},
 		{path: "edge/scan", may: []string{"kv/record"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
 		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/pricing", "edge/scan", ground}},
 
@@ -67,6 +69,7 @@ func rooms() []room {
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 		{path: "deploy/soak", may: []string{"*"}},
+		{path: "deploy/vectors", may: []string{"*"}},
 	}
 }
 

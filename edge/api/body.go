@@ -78,15 +78,15 @@ type reader struct {
 	till      subjects.TillID
 	cards     *seal.Cards
 	own       []string // prefixes of the chain's own cards
-	programme pricing.Programme
+	programme pricing.Plain
 }
 
 // receipt reads a body and prices it. The draft lacks what the journal adds.
-func (r *reader) receipt(kind record.Kind, b []byte) (record.Receipt, pricing.Quote, error) {
+func (r *reader) receipt(kind record.Kind, b []byte) (record.Receipt, pricing.Sum, error) {
 	var (
 		body  receiptBody
 		draft record.Receipt
-		quote pricing.Quote
+		quote pricing.Sum
 	)
 	if len(b) > record.MaxBody {
 		return draft, quote, errTooLarge
@@ -190,15 +190,15 @@ func (id *identifierBody) check(field string) error {
 }
 
 // price checks the lines' texts and prices them.
-func price(kind record.Kind, body *receiptBody, p pricing.Programme) (pricing.Quote, error) {
+func price(kind record.Kind, body *receiptBody, p pricing.Plain) (pricing.Sum, error) {
 	if len(body.Lines) == 0 {
-		return pricing.Quote{}, invalid("/lines", "want at least one line")
+		return pricing.Sum{}, invalid("/lines", "want at least one line")
 	}
-	basket := pricing.Basket{Currency: body.Currency, Kind: kind, Lines: make([]pricing.Line, len(body.Lines))}
+	lines := make([]pricing.Line, len(body.Lines))
 	for i := range body.Lines {
 		l := &body.Lines[i]
 		if name, reason := l.wrong(); reason != "" {
-			return pricing.Quote{}, invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
+			return pricing.Sum{}, invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
 		}
 		line := pricing.Line{
 			LineID: l.LineID, Item: l.Item, Description: l.Description,
@@ -207,9 +207,9 @@ func price(kind record.Kind, body *receiptBody, p pricing.Programme) (pricing.Qu
 		if l.UnitPrice != nil {
 			line.UnitPrice = *l.UnitPrice
 		}
-		basket.Lines[i] = line
+		lines[i] = line
 	}
-	return pricing.Price(basket, p)
+	return pricing.Price(kind, body.Currency, lines, p)
 }
 
 // wrong names the field that is wrong with a line, and why; pricing checks the numbers.

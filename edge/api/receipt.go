@@ -84,7 +84,7 @@ func (a *API) find(_ context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var quote *pricing.Quote
+	var quote *pricing.Sum
 	if q, err := a.reprice(&kept); err == nil {
 		quote = q
 	} else {
@@ -96,7 +96,7 @@ func (a *API) find(_ context.Context, q question) (answer, error) {
 }
 
 // reprice prices a kept body again, for its total; its points are the record's.
-func (a *API) reprice(r *record.Receipt) (*pricing.Quote, error) {
+func (a *API) reprice(r *record.Receipt) (*pricing.Sum, error) {
 	var body receiptBody
 	if err := decode(r.Data, &body); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (a *API) reprice(r *record.Receipt) (*pricing.Quote, error) {
 
 // committed tells a kept record. Its points are the record's, so that a repeat tells the same ones
 // even when the rules have changed.
-func (a *API) committed(r *record.Receipt, q *pricing.Quote) *Committed {
+func (a *API) committed(r *record.Receipt, q *pricing.Sum) *Committed {
 	c := &Committed{
 		RID: r.RID, State: "committed", Durable: "local", Kind: r.Kind.String(),
 		BusinessDate: fmt.Sprintf("%04d-%02d-%02d", r.Day/10000, r.Day/100%100, r.Day%100),
