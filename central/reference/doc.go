@@ -1,6 +1,6 @@
 // Package reference owns what every store gets (items, promotions, product sets, settings) at the centre:
 // this node's fold of the reference bucket, the one way in which it is changed, and the answers of the feed
-// from it. It knows the form of a record, not what a promotion does.
+// from it. It holds a promotion to its format (package promotion), and does not know what it does.
 //
 // # Flow
 //

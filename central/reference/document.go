@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"tillstream/kv/promotion"
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -32,13 +33,15 @@ type Document struct {
 	JSON     []byte
 }
 
-const schemaPromotion = "promotion/v1"
-
-// ReadDocuments reads a file of documents of a kind: one or a list of them, YAML or JSON. It looks at the
-// form: an object with an id and a revision, and nothing of what YAML readers disagree on.
+// ReadDocuments reads a file of documents of a kind: one or a list of them, YAML or JSON. Promotions and
+// product sets are held to their format, settings to having an id and a revision: what they say is checked
+// by whoever goes by them.
 func ReadDocuments(kind record.RefKind, b []byte) ([]Document, error) {
 	if len(b) > MaxDocuments || !utf8.Valid(b) || deep(b) {
 		return nil, fmt.Errorf("%w: want UTF-8 of at most %d bytes, and not nested deep", ErrDocument, MaxDocuments)
+	}
+	if err := form(kind, b); err != nil {
+		return nil, fmt.Errorf("%w:\n%w", ErrDocument, err)
 	}
 	var v any
 	if err := yaml.Unmarshal(b, &v); err != nil {
@@ -58,7 +61,7 @@ func ReadDocuments(kind record.RefKind, b []byte) ([]Document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: number %d: %w", ErrDocument, i+1, err)
 		}
-		if docs[i], err = readDocument(kind, text); err != nil {
+		if docs[i], err = readDocument(text); err != nil {
 			return nil, fmt.Errorf("%w: number %d: %w", ErrDocument, i+1, err)
 		}
 		if seen[docs[i].ID] {
@@ -67,6 +70,22 @@ func ReadDocuments(kind record.RefKind, b []byte) ([]Document, error) {
 		seen[docs[i].ID] = true
 	}
 	return docs, nil
+}
+
+// form holds a file to the format of its kind.
+func form(kind record.RefKind, b []byte) (err error) {
+	isJSON := json.Valid(b)
+	switch {
+	case kind == record.RefPromotion && isJSON:
+		_, err = promotion.ReadJSON(b)
+	case kind == record.RefPromotion:
+		_, err = promotion.ReadYAML(b)
+	case kind == record.RefSet && isJSON:
+		_, err = promotion.ReadSetsJSON(b)
+	case kind == record.RefSet:
+		_, err = promotion.ReadSetsYAML(b)
+	}
+	return err
 }
 
 func deep(b []byte) bool {
@@ -84,11 +103,10 @@ func deep(b []byte) bool {
 	return false
 }
 
-func readDocument(kind record.RefKind, text []byte) (d Document, err error) {
+func readDocument(text []byte) (d Document, err error) {
 	var head struct {
-		Schema   *string `json:"schema"`
-		ID       string  `json:"id"`
-		Revision int64   `json:"revision"`
+		ID       string `json:"id"`
+		Revision int64  `json:"revision"`
 	}
 	if text[0] != '{' {
 		return d, errors.New("want an object")
@@ -101,9 +119,6 @@ func readDocument(kind record.RefKind, text []byte) (d Document, err error) {
 	}
 	if head.Revision < 1 {
 		return d, fmt.Errorf("%s: revision: want 1 or more", head.ID)
-	}
-	if kind == record.RefPromotion && (head.Schema == nil || *head.Schema != schemaPromotion) {
-		return d, fmt.Errorf("%s: schema: want %s", head.ID, schemaPromotion)
 	}
 	if len(text) > record.MaxRefValue {
 		return d, fmt.Errorf("%s: over %d bytes", head.ID, record.MaxRefValue)
@@ -119,7 +134,7 @@ func Put(kind record.RefKind, docs []Document) func(Now) ([]Edit, error) {
 		for i := range docs {
 			d := &docs[i]
 			if have := now.Value(kind, d.ID); have != nil && !bytes.Equal(have, d.JSON) {
-				old, err := readDocument(kind, have)
+				old, err := readDocument(have)
 				if err != nil {
 					return nil, fmt.Errorf("%s %s, as it is: %w", kind, d.ID, err)
 				}
@@ -146,7 +161,7 @@ func Stop(id string) func(Now) ([]Edit, error) {
 		if err := json.Unmarshal(have, &fields); err != nil {
 			return nil, fmt.Errorf("promotion %s: %w", id, err)
 		}
-		old, err := readDocument(record.RefPromotion, have)
+		old, err := readDocument(have)
 		if err != nil {
 			return nil, fmt.Errorf("promotion %s: %w", id, err)
 		}
@@ -156,6 +171,9 @@ func Stop(id string) func(Now) ([]Edit, error) {
 		fields["state"] = json.RawMessage(`"ended"`)
 		fields["revision"] = fmt.Appendf(nil, "%d", old.Revision+1)
 		text, err := json.Marshal(fields)
+		if err == nil {
+			err = form(record.RefPromotion, text)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("promotion %s: %w", id, err)
 		}

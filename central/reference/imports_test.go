@@ -156,8 +156,8 @@ func normal(p record.Product) record.Product {
 }
 
 func FuzzReadDocuments(f *testing.F) {
-	f.Add([]byte(`[{schema: promotion/v1, id: a, revision: 1}]`))
-	f.Add([]byte(`{"schema":"promotion/v1","id":"a","revision":1}`))
+	f.Add([]byte("[" + tea + "]"))
+	f.Add([]byte(`{"schema":"promotion/v1","id":"a","revision":1,"name":"A","text":{"en":"A"},"mechanic":{"type":"percentage","percent":"10"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		docs, err := reference.ReadDocuments(record.RefPromotion, b)
 		if err != nil {

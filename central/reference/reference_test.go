@@ -345,7 +345,12 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+const tea = `{schema: promotion/v1, id: tea, revision: 1, name: Tea, text: {en: Tea}, mechanic: {type: amount, per: unit, set: tea, amount: 10}}`
+
 func TestDocumentsThatAreNone(t *testing.T) {
+	if docs, err := reference.ReadDocuments(record.RefPromotion, []byte(tea)); err != nil || len(docs) != 1 || docs[0].ID != "tea" {
+		t.Errorf("one that is: %+v, %v", docs, err)
+	}
 	for name, text := range map[string]string{
 		"empty":            ``,
 		"no object":        `7`,
@@ -357,7 +362,10 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		"revision as text": `{schema: promotion/v1, id: a, revision: "1"}`,
 		"no schema":        `{id: a, revision: 1}`,
 		"another schema":   `{schema: promotion/v2, id: a, revision: 1}`,
-		"twice":            `[{schema: promotion/v1, id: a, revision: 1}, {schema: promotion/v1, id: a, revision: 2}]`,
+		"no mechanic":      `{schema: promotion/v1, id: a, revision: 1, name: A, text: {en: A}}`,
+		"a typo":           `{schema: promotion/v1, id: a, revision: 1, name: A, text: {en: A}, copuon: x, mechanic: {type: percentage, percent: "10"}}`,
+		"a plain hour":     `{schema: promotion/v1, id: a, revision: 1, name: A, text: {en: A}, schedule: [{from: 11:00}], mechanic: {type: percentage, percent: "10"}}`,
+		"twice":            `[` + tea + `, ` + tea + `]`,
 		"a key twice":      `{schema: promotion/v1, id: a, id: b, revision: 1}`,
 		"not UTF-8":        "{schema: promotion/v1, id: a, revision: 1, name: \"\xff\"}",
 		"nested":           strings.Repeat("[", 100_000),

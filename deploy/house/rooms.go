@@ -50,7 +50,7 @@ func rooms() []room {
 		{path: "central", may: []string{"central/*", ground}},
 		{path: "central/hub", may: []string{ground}},
 		{path: "central/streams", may: []string{"subjects", "kv", "kv/record"}},
-		{path: "central/reference", may: []string{ground}},
+		{path: "central/reference", may: []string{"kv/promotion", ground}},
 		{path: "central/fold", may: []string{ground}},
 		{path: "central/replica", may: []string{"central/fold", ground}},
 		{path: "central/books", may: []string{"central/fold", ground}},
