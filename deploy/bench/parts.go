@@ -30,6 +30,7 @@ func parts() []part {
 		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
 		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},
 		{"feed", "1,000 stores pull from one centre node", 25 * s, 10 * s, (*bench).feed},
+		{"reference", "an item master falls to a new store", 30 * s, 8 * s, (*bench).reference},
 		{"takeover", "the centre's writer is killed", 60 * s, 25 * s, (*bench).takeover},
 		{"chain", "tills to books, the whole chain", 65 * s, 20 * s, (*bench).chain},
 		{"centre", "packs of receipts to books on three nodes", 25 * s, 10 * s, (*bench).centre},
