@@ -7,6 +7,8 @@ type Bucket struct {
 	Name       string // in JetStream
 	Holds      string
 	Keys       []Key
+	Permanent  bool   // a record never changes and is never removed
+	MaxValue   int    // bytes; 0: what a message takes
 	Lost       string // what if it is lost
 	RolledBack string // what if it is put back to yesterday
 	ByHand     string // who may edit it

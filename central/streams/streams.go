@@ -45,6 +45,10 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 
 // bucket is the stream under a bucket, as the client's own buckets are.
 func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
+	size := int32(-1)
+	if b.MaxValue > 0 {
+		size = int32(b.MaxValue) + headers
+	}
 	return jetstream.StreamConfig{
 		Name:        b.Stream(),
 		Description: b.Holds,
@@ -54,16 +58,20 @@ func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew,
 		DenyDelete:  true,
+		DenyPurge:   b.Permanent,
 		AllowDirect: true,
-		AllowRollup: true, // a record is removed so
+		AllowRollup: !b.Permanent, // a record is removed so
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
 
 		MaxMsgsPerSubject: 1,
-		MaxMsgSize:        -1,
+		MaxMsgSize:        size,
 		MaxConsumers:      -1,
 	}
 }
+
+// headers is room for those of a message, in bytes.
+const headers = 1024
 
 // Action says what a change needs.
 type Action string

@@ -37,13 +37,13 @@ func (m *Measure) Kilograms() string {
 // prefix, item, perhaps a check digit of the price, the digits of weight or price, check digit. A code of 12
 // digits is read with a zero before it, so North America's 2 is 02 here.
 type Layout struct {
-	Prefix     string // 02 or 20 to 29, and more digits if only some of those carry something
-	Item       int    // digits of the item's number
-	PriceCheck bool   // a check digit before four or five digits of a price (GS1 General Specifications, 7.9.4)
-	Digits     int    // of the weight or price: 3 to 6
+	Prefix     string `json:"prefix"`      // 02 or 20 to 29, and more digits if only some of those carry something
+	Item       int    `json:"item"`        // digits of the item's number
+	PriceCheck bool   `json:"price_check"` // a check digit before four or five digits of a price (GS1 General Specifications, 7.9.4)
+	Digits     int    `json:"digits"`      // of the weight or price: 3 to 6
 	Carries    Carries
-	Decimals   int // of a weight in kilograms: 0 to 3
-	Zeros      int // that a price of a currency without minor units, or in whole units, wants after it: 0 to 3
+	Decimals   int `json:"decimals"` // of a weight in kilograms: 0 to 3
+	Zeros      int `json:"zeros"`    // that a price of a currency without minor units, or in whole units, wants after it: 0 to 3
 }
 
 const inStoreDigits = 13

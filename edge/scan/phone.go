@@ -17,19 +17,18 @@ const maxE164 = 16
 // maxPhone bounds what is read: fifteen digits, and what people write between them.
 const maxPhone = 40
 
-// Countries reports whether a word is a country by whose rules numbers can be read, such as DE.
-func Countries(country string) bool { return phonenumbers.GetSupportedRegions()[country] }
+func isCountry(word string) bool { return phonenumbers.GetSupportedRegions()[word] }
 
 // Phone gives a phone number in the form of E.164: + and at most fifteen digits. One without + is read by
-// the rules of the store's country. No error repeats the number.
-func Phone(text, country string) (string, error) {
+// the rules of the chain's country. No error repeats the number.
+func (s *Scanner) Phone(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	// Letters, extensions and tel: are not what is keyed at a till, and the library's work on them is not
 	// for strangers.
 	if text == "" || len(text) > maxPhone || strings.Trim(text, "+0123456789 -./()") != "" || strings.LastIndexByte(text, '+') > 0 {
 		return "", fmt.Errorf("%w: want at most %d digits, blanks and - . / ( ), and a + at most before them", ErrPhone, maxPhone)
 	}
-	n, err := phonenumbers.Parse(text, country)
+	n, err := phonenumbers.Parse(text, s.cfg.Country)
 	if err != nil || !phonenumbers.IsValidNumber(n) {
 		return "", fmt.Errorf("%w that is in use in its country", ErrPhone)
 	}

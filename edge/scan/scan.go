@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,9 +59,10 @@ type Code struct {
 
 // Config says what a chain's codes look like.
 type Config struct {
-	Layouts []Layout // codes with a weight or price; of several that fit, the longest prefix counts
-	Cards   []Cards  // none: no number is taken for a card
-	UPCE    bool     // eight digits that begin with 0 or 1 are UPC-E, not EAN-8: North America
+	Layouts []Layout `json:"layouts"` // codes with a weight or price; of several that fit, the longest prefix counts
+	Cards   []Cards  `json:"cards"`   // none: no number is taken for a card
+	UPCE    bool     `json:"upce"`    // eight digits that begin with 0 or 1 are UPC-E, not EAN-8: North America
+	Country string   `json:"country"` // by whose rules phone numbers without + are read, such as DE; empty: none are
 }
 
 // Check is how the last digit of a card number is made.
@@ -74,9 +77,9 @@ const (
 
 // Cards are the numbers of one kind of loyalty card.
 type Cards struct {
-	Prefix string // digits
-	Digits int    // of a whole number; 0: 8 to 19
-	Check  Check  // empty: CheckLuhn
+	Prefix string `json:"prefix"` // digits
+	Digits int    `json:"digits"` // of a whole number; 0: 8 to 19
+	Check  Check  `json:"check"`  // empty: CheckLuhn
 }
 
 const (
@@ -86,15 +89,17 @@ const (
 
 // Scanner reads codes. It is safe for many goroutines.
 type Scanner struct {
-	cfg  Config
-	own  []string // card prefixes
-	upce bool
+	cfg Config
+	own []string // card prefixes
 }
 
 // New makes a Scanner, or says what is wrong with the configuration.
 func New(cfg Config) (*Scanner, error) {
-	s := &Scanner{cfg: cfg, upce: cfg.UPCE}
+	s := &Scanner{cfg: cfg}
 	var errs []error
+	if cfg.Country != "" && !isCountry(cfg.Country) {
+		errs = append(errs, errors.New("country: want two capital letters of a country, such as DE"))
+	}
 	for i := range cfg.Layouts {
 		if err := cfg.Layouts[i].check(); err != nil {
 			errs = append(errs, fmt.Errorf("layouts[%d]: %w", i, err))
@@ -118,6 +123,25 @@ func New(cfg Config) (*Scanner, error) {
 		s.own = append(s.own, c.Prefix)
 	}
 	return s, errors.Join(errs...)
+}
+
+// Setting is the name of the setting that holds a Config.
+const Setting = "scan"
+
+// ReadConfig reads the setting's document: the fields of a Config, and the id and revision that every
+// document has. New says what is wrong with what it reads.
+func ReadConfig(document []byte) (Config, error) {
+	var v struct {
+		ID       string `json:"id"`
+		Revision int64  `json:"revision"`
+		Config
+	}
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		return Config{}, fmt.Errorf("setting %s: %w", Setting, err)
+	}
+	return v.Config, nil
 }
 
 // Read says what a code is.
@@ -225,7 +249,7 @@ func (s *Scanner) item(digits string, is Symbology) (c Code, ok bool) {
 	body := digits
 	switch len(digits) {
 	case 8:
-		if wide, ok := expand(digits); ok && s.upce && is != EAN8 {
+		if wide, ok := expand(digits); ok && s.cfg.UPCE && is != EAN8 {
 			c.Symbology, body = UPCE, wide
 		} else {
 			c.Symbology = EAN8

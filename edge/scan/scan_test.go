@@ -260,6 +260,7 @@ func TestConfigurations(t *testing.T) {
 		"zeros":                  {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: scan.Weight, Zeros: 2}}},
 		"price_check":            {Layouts: []scan.Layout{{Prefix: "20", Item: 4, PriceCheck: true, Digits: 5, Carries: scan.Weight}}},
 		"layouts[1].prefix":      {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: scan.Price}, {Prefix: "20", Item: 6, Digits: 4, Carries: scan.Price}}},
+		"country":                {Country: "XX"},
 		"cards[0].prefix":        {Cards: []scan.Cards{{}}},
 		"cards[0].digits":        {Cards: []scan.Cards{{Prefix: "27", Digits: 20}}},
 		"cards[0].check":         {Cards: []scan.Cards{{Prefix: "27", Check: "mod11"}}},
@@ -267,7 +268,7 @@ func TestConfigurations(t *testing.T) {
 		"layouts[0]: item: want": {Layouts: []scan.Layout{{Prefix: "20", Item: -1, Digits: 5, Carries: scan.Price}}},
 	} {
 		_, err := scan.New(cfg)
-		if len(cfg.Layouts)+len(cfg.Cards) == 0 {
+		if len(cfg.Layouts)+len(cfg.Cards) == 0 && cfg.Country == "" {
 			if err != nil {
 				t.Errorf("an empty configuration: %v", err)
 			}
@@ -275,6 +276,29 @@ func TestConfigurations(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("error %v, want one that names %s", err, field)
+		}
+	}
+}
+
+// The setting as a chain puts it.
+func TestReadConfig(t *testing.T) {
+	cfg, err := scan.ReadConfig([]byte(`{"id":"scan","revision":3,"country":"DE","upce":false,
+		"layouts":[{"prefix":"22","item":5,"price_check":true,"digits":4,"carries":"price"},
+			{"prefix":"28","item":5,"digits":5,"carries":"weight","decimals":3}],
+		"cards":[{"prefix":"27","digits":13,"check":"ean"},{"prefix":"675964"}]}`))
+	want := scan.Config{
+		Country: "DE",
+		Layouts: []scan.Layout{{Prefix: "22", Item: 5, PriceCheck: true, Digits: 4, Carries: scan.Price},
+			{Prefix: "28", Item: 5, Digits: 5, Carries: scan.Weight, Decimals: 3}},
+		Cards: []scan.Cards{{Prefix: "27", Digits: 13, Check: scan.CheckEAN}, {Prefix: "675964"}},
+	}
+	if err != nil || !reflect.DeepEqual(cfg, want) {
+		t.Errorf("read %+v, %v; want %+v", cfg, err, want)
+	}
+	scanner(t, cfg)
+	for _, text := range []string{"", "[]", `{"id":"scan","revision":1,"layout":[]}`, `{"id":"scan","revision":1,"upce":"no"}`} {
+		if _, err := scan.ReadConfig([]byte(text)); err == nil {
+			t.Errorf("%s was read", text)
 		}
 	}
 }
