@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,6 +42,8 @@ type Node struct {
 	uplink  *uplink.Uplink
 	feed    *feed.Follower
 	parts   []func(context.Context) error
+
+	scanning atomic.Pointer[scanning]
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -58,6 +61,11 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	n := &Node{cfg: cfg, net: cfg.Net(), log: log.With("store", cfg.Store.String())}
+	scanner, err := n.scannerOf(nil)
+	if err != nil {
+		return nil, err
+	}
+	n.scanning.Store(&scanning{scanner: scanner})
 	if cfg.isTill() {
 		n.log = n.log.With("till", cfg.Till.String())
 	}

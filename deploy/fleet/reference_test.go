@@ -10,6 +10,7 @@ import (
 	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
 	"tillstream/edge/catalogue"
+	"tillstream/edge/scan"
 	"tillstream/kv/record"
 )
 
@@ -143,4 +144,40 @@ func TestReferenceDataFalls(t *testing.T) {
 		return nil
 	})
 	every(last.Entry, here, cut)
+}
+
+// What the chain's codes look like is put at the centre and gone by at its tills. A setting that says
+// nonsense changes nothing there.
+func TestScanSettingFalls(t *testing.T) {
+	f := open(t, fleet.Config{Nodes: 1})
+	till := f.Store(0).Till(0)
+	put := func(revision int, rest string) {
+		t.Helper()
+		docs, err := reference.ReadDocuments(record.RefSetting, fmt.Appendf(nil, "{id: scan, revision: %d, %s}", revision, rest))
+		must(t, err)
+		willHave(t, &till.Edge, change(t, f.Centre()[0], reference.Put(record.RefSetting, docs)).Entry)
+	}
+	const label = "2834567004120" // 412 g, where 28 is for weights
+	read := func() scan.Code {
+		t.Helper()
+		c, err := till.Node().Scanner().Read(label)
+		must(t, err)
+		return c
+	}
+	if c := read(); c.Measure != nil {
+		t.Errorf("without the setting: %+v", c.Measure)
+	}
+	put(1, `layouts: [{prefix: "28", item: 5, digits: 5, carries: weight, decimals: 3}]`)
+	if c := read(); c.Measure == nil || c.Measure.Kilograms() != "0.412" {
+		t.Errorf("with it: %+v", c)
+	}
+	put(2, `layouts: [{prefix: "40", item: 5, digits: 5, carries: weight}]`)
+	put(3, `layout: []`)
+	if c := read(); c.Measure == nil || c.Measure.Kilograms() != "0.412" {
+		t.Errorf("after nonsense: %+v", c)
+	}
+	put(4, `upce: false`)
+	if c := read(); c.Measure != nil {
+		t.Errorf("without layouts: %+v", c.Measure)
+	}
 }
