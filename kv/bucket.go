@@ -27,6 +27,8 @@ func (b *Bucket) Stream() string { return "KV_" + b.Name }
 // Subjects is what that stream keeps.
 func (b *Bucket) Subjects() string { return "$KV." + b.Name + ".>" }
 
+func (b *Bucket) subject(key string) string { return "$KV." + b.Name + "." + key }
+
 // Buckets lists every bucket of a brand.
 func Buckets(brand subjects.BrandID) []Bucket { return []Bucket{Reference(brand)} }
 
@@ -39,8 +41,8 @@ func Reference(brand subjects.BrandID) Bucket {
 			{ReferenceHead, "record.ReferenceHead: the parts that count, and the last entry", "ReferenceHead"},
 			{"part.{id}", "record.References, S2: some of the records; never changed, let go of when no head names it", "ReferencePart"},
 		},
-		Lost:       "Stores go on with what they have. Import items and put promotions again: a new bucket is another generation, and every node takes it all anew.",
-		RolledBack: "Nodes that are ahead of it keep what they have until its entries pass theirs. Delete the bucket instead, and import again.",
+		Lost:       "Stores go on with what they have. Make it anew (ops streams apply), restart the nodes of the centre one by one, import items and put promotions again: it is another generation, and every node takes it all anew.",
+		RolledBack: "Nodes that are ahead of it keep what they have until its entries pass theirs. Delete the bucket instead, and go on as if it were lost.",
 		ByHand:     "Nobody.",
 	}
 }

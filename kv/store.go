@@ -17,8 +17,10 @@ var (
 
 // Store is one bucket, open. It is safe for many goroutines.
 type Store struct {
-	name string
-	kv   jetstream.KeyValue
+	name   string
+	bucket Bucket
+	js     jetstream.JetStream
+	kv     jetstream.KeyValue
 }
 
 // Record is a value and its revision, which compare-and-set wants. Revision zero is no record.
@@ -33,7 +35,7 @@ func Open(ctx context.Context, js jetstream.JetStream, b Bucket) (*Store, error)
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", b.Name, err)
 	}
-	return &Store{b.Name, kv}, nil
+	return &Store{b.Name, b, js, kv}, nil
 }
 
 // Get reads a record. It may be an older one: see Failure.
@@ -65,11 +67,13 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, was uint64) (
 	return revision, nil
 }
 
-// Remove takes away a record as it was read. Nothing of it stays.
+// Remove takes away a record as it was read; one that was put since stays. Nothing of it is left, no
+// marker either, so a watch does not hear of it: the client's own way leaves a subject for every record that
+// there has ever been.
 func (s *Store) Remove(ctx context.Context, key string, was uint64) error {
-	err := s.kv.Purge(ctx, key, jetstream.LastRevision(was))
-	if conflict(err) {
-		err = ErrConflict
+	stream, err := s.js.Stream(ctx, s.bucket.Stream())
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(s.bucket.subject(key)), jetstream.WithPurgeSequence(was+1))
 	}
 	if err != nil {
 		return fmt.Errorf("remove %s of bucket %s: %w", key, s.name, err)
@@ -84,8 +88,7 @@ func conflict(err error) bool {
 }
 
 // Watch calls fn with the record under a key as it is now, if there is one, and then with each change,
-// until ctx ends; then it gives nil. It may be called twice with one revision. A record that was removed
-// has no value. An error of fn ends it.
+// until ctx ends; then it gives nil. It may be called twice with one revision. An error of fn ends it.
 func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) error {
 	w, err := s.kv.Watch(ctx, key)
 	if err != nil {

@@ -126,6 +126,15 @@ func TestManyChangesAreWrittenTogether(t *testing.T) {
 	if err != nil || len(keys) != n.Status().Parts {
 		t.Errorf("%d parts lie in the bucket, the head names %d; %v", len(keys), n.Status().Parts, err)
 	}
+	of := kv.Reference(net.Brand)
+	stream, err := w.js.Stream(t.Context(), of.Stream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A marker for each part that there has ever been would be a subject in memory for each.
+	if got := stream.CachedInfo().State.Msgs; got != uint64(len(keys)+1) {
+		t.Errorf("the stream has %d messages for %d parts and a head", got, len(keys))
+	}
 }
 
 // A removal is told for 45 days. A store that was away longer starts anew; one that was not does not.

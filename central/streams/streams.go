@@ -60,7 +60,6 @@ func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
 		DenyDelete:  true,
 		DenyPurge:   b.Permanent,
 		AllowDirect: true,
-		AllowRollup: !b.Permanent, // a record is removed so
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
 
