@@ -139,8 +139,8 @@ func (c *Cache) turn(next *reference) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if next.now() != c.reference.now() && len(c.reference.revisions) > 0 {
-		// Most receipts that name an old revision name the one of a moment ago.
+	if c.catalogue.Load() != old && old.Revision() > 0 {
+		// Most receipts that name an old revision name the one of a moment ago, also one of another life.
 		c.recent = append([]*catalogue.Catalogue{old}, c.recent[:min(len(c.recent), recentKept-1)]...)
 	}
 	c.reference = *next
@@ -168,8 +168,7 @@ func (c *Cache) resetReference(next reference) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reference, c.recent = next, nil
-	c.renewed = true
+	c.reference, c.renewed = next, true
 	c.cfg.Log.Warn("reference data begins another life: all of it is pulled again", "generation", next.cursor.Generation)
 	c.poke()
 	return nil

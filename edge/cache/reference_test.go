@@ -86,6 +86,7 @@ type edge struct {
 	now  time.Time
 	c    *cache.Cache
 	seen []revisionSeen
+	kept uint64 // revision that readers went on with after a reset: it is not on the disk
 }
 
 type revisionSeen struct {
@@ -107,11 +108,11 @@ func (e *edge) apply(t rapid.TB, p *record.References) {
 		t.Fatal(err)
 	}
 	if p.Status == record.FeedReset {
-		e.seen = nil
+		e.seen, e.kept = nil, e.c.Catalogue().Revision()
 		return
 	}
 	now := e.c.Catalogue().Revision()
-	if n := len(e.seen); now == 0 || n > 0 && e.seen[n-1].entry == now {
+	if n := len(e.seen); now == 0 || now == e.kept || n > 0 && e.seen[n-1].entry == now {
 		return
 	} else if n > 0 {
 		e.seen[n-1].until = e.now
@@ -235,8 +236,11 @@ func TestAnotherGeneration(t *testing.T) {
 			t.Errorf("revision %d, want %d", c.Catalogue().Revision(), s.entry)
 		}
 		s.wantRevision(t, c.Catalogue())
-		if _, err := c.AsOf(4); !errors.Is(err, cache.ErrRevision) {
-			t.Errorf("a revision of the old life: %v", err)
+		if got, err := c.AsOf(4); err != nil || len(got.Documents(record.RefSetting)) != 4 {
+			t.Errorf("what was quoted by a moment ago, of the old life: %v", err)
+		}
+		if _, err := c.AsOf(3); !errors.Is(err, cache.ErrRevision) {
+			t.Errorf("a revision that was never here: %v", err)
 		}
 	}
 }

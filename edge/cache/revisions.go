@@ -22,7 +22,7 @@ func (c *Cache) AsOf(entry uint64) (*catalogue.Catalogue, error) {
 	c.mu.RLock()
 	known := slices.ContainsFunc(c.reference.revisions, func(r revision) bool { return r.entry == entry })
 	for _, old := range c.recent {
-		if known && old.Revision() == entry {
+		if old.Revision() == entry {
 			c.mu.RUnlock()
 			return old, nil
 		}
@@ -98,7 +98,7 @@ func (c *Cache) loadReference(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	c.reference, c.recent = s, nil
+	c.reference = s
 	if len(s.revisions) == 0 {
 		c.renewed = true // a file without a revision; what memory has of another stays until one has come
 		return nil

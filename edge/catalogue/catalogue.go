@@ -81,7 +81,7 @@ func (c *Catalogue) Same(o *Catalogue, kind record.RefKind) bool {
 }
 
 // rebuildAt is how many changes, at least, a catalogue has beside its table before another is made.
-const rebuildAt = 4096
+const rebuildAt = 1024
 
 // Next gives the catalogue after some changes; of several of one record the last counts. The changes are
 // not kept.
