@@ -35,6 +35,7 @@ func TestBuyGet(t *testing.T) {
 		{name: "with one more it is", promos: get("ab, quantity: 2", `b, quantity: 1, percent: "100"`, ""), lines: "a 1 300; b 2 300", want: "p=300(b:300) pay=600"},
 		{name: "a reward that is needed as a trigger", promos: get("ab, quantity: 1", `bc, quantity: 1, percent: "100"`, ""), lines: "b 1 100; c 1 500", want: "p=500(c:500) pay=100"},
 		{name: "cheapest of each set", promos: get("a, quantity: 1", `b, quantity: 1, percent: "50"`, ", choose: cheapest_per_set"), lines: "a 2 900; b1 1 500; b2 1 300; b3 1 100", want: "p=400x2(b1:250,b2:150) pay=2300"},
+		{name: "a reward of each set leaves the triggers of the next", promos: get("ab, quantity: 1", `bc, quantity: 1, percent: "100"`, ", choose: cheapest_per_set"), lines: "b 2 500; c 2 100", want: "p=200x2(c:200) pay=1000"},
 		{name: "dearest", promos: get("a, quantity: 1", `bc, quantity: 1, percent: "50"`, ", choose: most_expensive"), lines: "a 1 1500; b 1 1099; c 1 1899", want: "p=950(c:950) pay=3548"},
 		{name: "two for one", promos: get("a, quantity: 1", `b, quantity: 2, amount: 100`, ""), lines: "a 1 900; b 2 90", want: "p=180(b:180) capped:floor:200 pay=900"},
 		{name: "same set, both missing", promos: get("a, quantity: 2", `a, quantity: 1, percent: "100"`, ""), lines: "a 1 300", want: "p!needs_quantity:2:a pay=300"},

@@ -20,6 +20,7 @@ func TestMixMatch(t *testing.T) {
 		{name: "a piece that two parts could use goes where it is needed", promos: mix("{set: ab, quantity: 1}, {set: bc, quantity: 1}", "price: 100"), lines: "a 1 100; b 1 500", want: "p=500(a:83,b:417) pay=100"},
 		{name: "and the other way round", promos: mix("{set: ab, quantity: 1}, {set: a, quantity: 1}", "price: 100"), lines: "a 1 500; b 1 400", want: "p=800(a:444,b:356) pay=100"},
 		{name: "as many sets as there are", promos: mix("{set: ab, quantity: 1}, {set: bc, quantity: 1}", "price: 100"), lines: "a 2 100; b 2 500; c 1 50", want: "p=950x2(a:33,b:900,c:17) pay=300"},
+		{name: "dear sets only as long as the others can still be formed", promos: mix("{set: ab, quantity: 1}, {set: bc, quantity: 1}", "price: 100"), lines: "a 2 100; b 4 500", want: "p=1900x3(a:166,b:1734) pay=300"},
 		{name: "dear sets only", promos: mix("{set: ab, quantity: 2}", "price: 150"), lines: "a 2 99; b 2 60", want: "p=48(a:48) pay=270"},
 		{name: "millions of sets", promos: mix("{set: a, quantity: 2}, {set: b, quantity: 1}", "price: 250"), lines: "a 9000001 100; b 4000000 100", want: "p=200000000x4000000(a:136000000,b:64000000) pay=1100000100"},
 		{

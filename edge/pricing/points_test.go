@@ -36,6 +36,10 @@ func TestPoints(t *testing.T) {
 			name: "a multiplier that counts nowhere", policy: pointsOne(), lines: "a 1 1000", with: card, want: "base+10 m+20 l!better_alternative:m pay=1000",
 			promos: "- {id: m, mechanic: {type: points_multiplier, factor: '3'}, stacking: {mode: best_of, group: g}}\n- {id: l, mechanic: {type: points_multiplier, factor: '2'}, stacking: {mode: best_of, group: g}}",
 		},
+		{
+			name: "of equal multipliers the first counts", policy: pointsOne(), lines: "a 1 1000", with: card, want: "base+10 l+10 m!better_alternative:l pay=1000",
+			promos: "- {id: m, mechanic: {type: points_multiplier, factor: '2'}, stacking: {mode: best_of, group: g}}\n- {id: l, mechanic: {type: points_multiplier, factor: '2'}, stacking: {mode: best_of, group: g}}",
+		},
 		{name: "bonus", policy: pointsOne(), lines: "a 1 1000", with: card, want: "base+10 m+50 pay=1000", promos: "- {id: m, mechanic: {type: bonus_points, points: 50}}"},
 		{name: "bonus a piece", policy: pointsOne(), lines: "a 3 100; b 1 100", with: card, want: "base+4 m+15 pay=400", promos: "- {id: m, mechanic: {type: bonus_points, set: a, points: 5, per: unit}}"},
 		{name: "bonus a kilo", policy: pointsOne(), lines: "a 1.5kg 100", with: card, want: "base+1 m+7 pay=150", promos: "- {id: m, mechanic: {type: bonus_points, set: a, points: 5, per: unit}}"},

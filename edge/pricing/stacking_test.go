@@ -44,6 +44,11 @@ func TestStacking(t *testing.T) {
 			promos: "- {id: p, mechanic: {type: mix_and_match, components: [{set: ab, quantity: 2}], percent: '50'}}\n", policy: Policy{MaxBasketDiscount: hundredths(10)},
 		},
 		{
+			name: "the brand's cap over lines of a group", lines: "a 1 100; b 1 100", want: "p=50(a:50) q=10(b:10) capped:policy:50 pay=140",
+			promos: percent("p", "50", ", set: a}, stacking: {mode: best_of, group: g}") + percent("q", "50", ", set: b}, stacking: {mode: best_of, group: g}"),
+			policy: Policy{MaxBasketDiscount: hundredths(30)},
+		},
+		{
 			name: "a group's best for the basket", lines: "a 1 30000", want: "q=1500(a:1500) p!better_alternative:q pay=28500",
 			promos: percent("p", "10", ", level: basket}, stacking: {mode: best_of, group: g}, caps: {per_basket: 800}") + percent("q", "5", ", level: basket}, stacking: {mode: best_of, group: g}"),
 		},
