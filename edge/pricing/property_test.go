@@ -307,7 +307,11 @@ func TestReturnsAddUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rules := drawRules(t)
-		q, _ := quoteOf(t, rules, drawBasket(t, &rules))
+		first, text := quoteOf(t, rules, drawBasket(t, &rules))
+		q := &Quote{} // as whoever kept it reads it again
+		if err := json.Unmarshal(text, q); err != nil || !bytes.Equal(bytesOf(t, q), text) {
+			t.Fatalf("read again as %s, %v; want %s", bytesOf(t, q), err, bytesOf(t, first))
+		}
 		left := make([]int64, len(q.Lines))
 		for i, l := range q.Lines {
 			left[i], _ = thousandths(l.Quantity)

@@ -3,6 +3,7 @@ package pricing
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -23,7 +24,7 @@ type Quote struct {
 type QuoteLine struct {
 	LineID       string     `json:"line_id"`
 	Quantity     string     `json:"quantity"`
-	Pieces       bool       `json:"-"` // sold by the piece
+	Pieces       bool       `json:"by_piece"` // not by weight or length
 	Gross        int64      `json:"gross"`
 	Discounts    []Discount `json:"discounts"` // in the order in which they were applied
 	Net          int64      `json:"net"`
@@ -93,6 +94,19 @@ func (s Shares) MarshalJSON() ([]byte, error) {
 		b = strconv.AppendInt(b, s[i].Amount, 10)
 	}
 	return append(b, '}'), nil
+}
+
+// UnmarshalJSON reads the object that MarshalJSON writes.
+func (s *Shares) UnmarshalJSON(b []byte) error {
+	var byLine map[string]int64
+	if err := json.Unmarshal(b, &byLine); err != nil {
+		return err
+	}
+	*s = make(Shares, 0, len(byLine))
+	for _, id := range slices.Sorted(maps.Keys(byLine)) {
+		*s = append(*s, LineShare{id, byLine[id]})
+	}
+	return nil
 }
 
 // Totals are sums over the lines.
@@ -249,6 +263,15 @@ func (m Missing) MarshalJSON() ([]byte, error) {
 		return json.Marshal(m.Quantity)
 	}
 	return strconv.AppendInt(nil, m.Money, 10), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Missing) UnmarshalJSON(b []byte) error {
+	*m = Missing{}
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &m.Quantity)
+	}
+	return json.Unmarshal(b, &m.Money)
 }
 
 // Window is a part of the week, as documents have it.
