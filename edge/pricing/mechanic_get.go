@@ -109,38 +109,45 @@ func pickSome(picks []pick, set, other uint32, need, shared int64) (parts []part
 }
 
 // perSet forms the sets from the dearest pieces down: the triggers of each, then its rewards. Sets that
-// take the same runs are taken together.
+// take the same runs are taken together, so that no quantity makes it slow.
 func (g *get) perSet(picks []pick, applications int64) (buys, gets []part) {
 	sharedBuys := count(picks, 2) - applications*g.get
 	sharedGets := count(picks, 1) - applications*g.buy
-	// As long as one run has pieces for many whole sets, in it triggers and rewards take turns.
 	for applications > 0 {
-		if same := g.wholeSets(picks, applications, sharedBuys, sharedGets); same > 1 {
-			k := &picks[slices.IndexFunc(picks, func(k pick) bool { return k.left() > 0 })]
-			buys = append(buys, k.takeOut(same*g.buy))
-			gets = append(gets, k.takeOut(same*g.get))
-			sharedBuys -= same * g.buy
-			sharedGets -= same * g.get
-			applications -= same
-			continue
-		}
-		b := pickSome(picks, 1, 2, g.buy, sharedBuys)
+		same := g.sameRuns(picks, applications, sharedBuys, sharedGets)
+		b := pickSome(picks, 1, 2, same*g.buy, sharedBuys)
 		buys, sharedBuys = append(buys, b...), sharedBuys-shareOf(picks, b)
-		r := pickSome(picks, 2, 1, g.get, sharedGets)
+		r := pickSome(picks, 2, 1, same*g.get, sharedGets)
 		gets, sharedGets = append(gets, r...), sharedGets-shareOf(picks, r)
-		applications--
+		applications -= same
 	}
 	inOrder(gets)
 	return buys, gets
 }
 
-// wholeSets gives how many sets the first run that is left has pieces for, when both sets hold it.
-func (g *get) wholeSets(picks []pick, applications, sharedBuys, sharedGets int64) int64 {
-	i := slices.IndexFunc(picks, func(k pick) bool { return k.left() > 0 })
-	if i < 0 || picks[i].in != 3 {
-		return 0
+// sameRuns gives how many sets in a row find their triggers in one run and their rewards in one, perhaps
+// the same: at least 1.
+func (g *get) sameRuns(picks []pick, applications, sharedBuys, sharedGets int64) int64 {
+	first := func(set, other uint32, shared int64) int {
+		return slices.IndexFunc(picks, func(k pick) bool {
+			return k.in&set != 0 && k.left() > 0 && (k.in&other == 0 || shared > 0)
+		})
 	}
-	return min(picks[i].left()/(g.buy+g.get), applications, sharedBuys/g.buy, sharedGets/g.get)
+	i, j := first(1, 2, sharedBuys), first(2, 1, sharedGets)
+	if i < 0 || j < 0 {
+		return 1
+	}
+	same := min(applications, picks[i].left()/g.buy, picks[j].left()/g.get)
+	if i == j {
+		same = min(same, picks[i].left()/(g.buy+g.get))
+	}
+	if picks[i].in == 3 {
+		same = min(same, sharedBuys/g.buy)
+	}
+	if picks[j].in == 3 {
+		same = min(same, sharedGets/g.get)
+	}
+	return max(same, 1)
 }
 
 // shareOf gives how many of the parts' pieces both sets hold.

@@ -47,6 +47,7 @@ func TestBuyGet(t *testing.T) {
 			name: "all pieces are used", lines: "a 2 100", want: "k=50(a:50) p!excluded_by:k pay=150",
 			promos: "- {id: k, mechanic: {type: nth_item, set: a, n: 2, percent: '50'}, stacking: {priority: 60}}\n- {id: p, mechanic: {type: nth_item, set: a, n: 2, percent: '20'}}",
 		},
+		{name: "a thousand million sets of two goods", promos: get("a, quantity: 1", `b, quantity: 1, percent: "100"`, ", choose: cheapest_per_set"), lines: "a 1000000000 3; b 1000000000 1", want: "p=1000000000x1000000000(b:1000000000) pay=3000000000"},
 		{name: "a piece of thirty million sets", promos: get("a, quantity: 2", `a, quantity: 1, percent: "100"`, ", choose: cheapest_per_set"), lines: "a 90000001 1", want: "p=30000000x30000000(a:30000000) pay=60000001"},
 	})
 }
