@@ -3,8 +3,10 @@
 
 export GOFLAGS := -mod=readonly
 
-# Packages that would take minutes under the race detector: real files through the whole chain.
-UNRACED := ^tillstream(/deploy/(demo|trial))?$$
+# Packages that would take minutes under the race detector: the whole chain, again and again. Of the fleet's
+# tests a few run under it all the same.
+UNRACED := ^tillstream(/deploy/(demo|trial|fleet))?$$
+RACED := ^(TestRound|TestCrashOfEachTier|TestRestartOfEverything|TestSevenStepsOfEarning|TestTwoWritersAtOnce)$$
 
 FUZZTIME ?= 20s
 MINUTES ?= 2
@@ -28,7 +30,8 @@ test: ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and ho
 		{ race=; echo "no C compiler: tests run without the race detector (on Debian: apt-get install gcc libc6-dev)"; }; \
 	failed=0; \
 	go test $$race -shuffle=on $$(go list ./... | grep -vE '$(UNRACED)') || failed=1; \
-	go test -shuffle=on $$(go list ./... | grep -E '$(UNRACED)') || failed=1; \
+	go test -timeout 20m -shuffle=on $$(go list ./... | grep -E '$(UNRACED)') || failed=1; \
+	go test $$race -run '$(RACED)' ./deploy/fleet || failed=1; \
 	go test -count=1 -timeout 30m -run '^TestSoak$$' ./deploy/soak -minutes $(MINUTES) || failed=1; \
 	exit $$failed
 
@@ -38,7 +41,7 @@ build: ## a static binary, bin/tillstream
 bench: build ## measure speed and size, about six minutes (BENCH="--quick" for a short proof that it works)
 	./bin/tillstream bench $(BENCH)
 
-generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml
+generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml, kv/CATALOGUE.md
 	go generate ./...
 
 fuzz: ## each fuzz target for 20 s (FUZZTIME=1m for longer); what it finds lies in testdata/fuzz

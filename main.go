@@ -18,19 +18,23 @@ import (
 	"tillstream/deploy/daemon"
 	"tillstream/deploy/demo"
 	"tillstream/deploy/ops"
+	"tillstream/deploy/pos"
 	"tillstream/deploy/soak"
+	"tillstream/deploy/vectors"
 )
 
 type commands struct {
 	LogLevel slog.Level       `default:"info" placeholder:"LEVEL" help:"Least level that is logged to standard error: debug, info, warn or error."`
 	Version  kong.VersionFlag `help:"Print the version and exit."`
 
-	Demo    demo.Command   `cmd:"" help:"Run the whole chain in this process, on receipts from a file or generated ones."`
-	Edge    daemon.Edges   `cmd:"" help:"Run an edge node: a till's, or a store's server; or ask how it is."`
-	Central daemon.Central `cmd:"" help:"Run a node of the centre."`
-	Ops     ops.Command    `cmd:"" help:"Ask the centre: its state, its streams, its books."`
-	Soak    soak.Command   `cmd:"" help:"Run the chain as processes under a script of faults, and hold the laws to what is left."`
-	Bench   bench.Command  `cmd:"" help:"Measure speed and size, against baselines in the same run."`
+	Demo    demo.Command    `cmd:"" help:"Run the whole chain in this process, on receipts from a file or generated ones."`
+	Edge    daemon.Edges    `cmd:"" help:"Run an edge node: a till's, or a store's server; or ask how it is."`
+	Central daemon.Central  `cmd:"" help:"Run a node of the centre."`
+	Ops     ops.Command     `cmd:"" help:"Ask the centre: its state, its streams, its books."`
+	Price   vectors.Command `cmd:"" help:"Price baskets from a file of vectors, and hold the quotes to what is expected."`
+	Till    pos.Command     `cmd:"" help:"A POS in the terminal: ask a till's node, pay, return."`
+	Soak    soak.Command    `cmd:"" help:"Run the chain as processes under a script of faults, and hold the laws to what is left."`
+	Bench   bench.Command   `cmd:"" help:"Measure speed and size, against baselines in the same run."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -21,6 +21,7 @@ import (
 	"tillstream/central/gateway"
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
+	"tillstream/central/reference"
 	"tillstream/central/replica"
 	"tillstream/central/scrub"
 	"tillstream/central/streams"
@@ -31,23 +32,24 @@ import (
 
 // Node is a node of the centre.
 type Node struct {
-	cfg     Config
-	log     *slog.Logger
-	hub     *hub.Hub
-	conn    *nats.Conn // services, journal
-	beats   *nats.Conn // heartbeats alone
-	copies  *nats.Conn // reads of the node's own copy of the journal
-	js      jetstream.JetStream
-	books   *books.Books // read under the replica's lock
-	replica *replica.Replica
-	scrub   *scrub.Scrub
-	feed    *feed.Server
-	posted  *announcer
-	admin   *gateway.Admin
-	archive *archive.Archiver // nil: none
-	backup  *Backup           // to be restored before anything else; nil: none
-	fold    []func(context.Context) error
-	serve   []func(context.Context) error // once the fold is level with the journal
+	cfg       Config
+	log       *slog.Logger
+	hub       *hub.Hub
+	conn      *nats.Conn // services, journal
+	beats     *nats.Conn // heartbeats alone
+	copies    *nats.Conn // reads of the node's own copy of the journal
+	js        jetstream.JetStream
+	books     *books.Books // read under the replica's lock
+	replica   *replica.Replica
+	scrub     *scrub.Scrub
+	reference *reference.Set
+	feed      *feed.Server
+	posted    *announcer
+	admin     *gateway.Admin
+	archive   *archive.Archiver // nil: none
+	backup    *Backup           // to be restored before anything else; nil: none
+	fold      []func(context.Context) error
+	serve     []func(context.Context) error // once the fold is level with the journal
 }
 
 // Open starts the node's server and opens its files. Run makes it work.
@@ -85,19 +87,19 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		JS: n.js, Net: cfg.Net(), Streams: n.wanted(), Replica: n.replica, Books: n.books, Archive: n.archive,
-		Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
+		Reference: n.reference, Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
 		Leads: func() bool { return n.hub.Leads(cfg.Brand, cfg.Net().JournalStream()) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	net := cfg.Net()
-	n.fold = append(n.fold, n.replica.Run, n.posted.run, n.scrub.Run)
+	n.fold = append(n.fold, n.replica.Run, n.posted.run, n.scrub.Run, n.reference.Run)
 	n.serve = []func(context.Context) error{
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
-		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net), Log: n.log}).Run,
+		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net.Brand), Log: n.log}).Run,
 	}
 	return n, nil
 }
@@ -158,7 +160,12 @@ func (n *Node) openReplica(registry prometheus.Registerer) (err error) {
 		}
 		return s, t
 	}
-	n.feed = feed.New(feed.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log})
+	n.reference = reference.New(reference.Config{
+		Brand: net.Brand, JS: n.js, Changed: func() { n.feed.PokeAll() }, Metrics: registry, Log: n.log,
+	})
+	n.feed = feed.New(feed.Config{
+		Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Reference: n.reference, Metrics: registry, Log: n.log,
+	})
 	return nil
 }
 
@@ -174,7 +181,7 @@ func (n *Node) disk() gateway.Disk {
 // wanted lists the streams of this centre.
 func (n *Node) wanted() []jetstream.StreamConfig {
 	net, nodes := n.cfg.Net(), max(1, len(n.cfg.Routes))
-	return append(streams.Want(net, nodes), streams.Buckets(net, nodes)...)
+	return streams.Want(net, nodes)
 }
 
 // Run works until ctx ends. It waits for the cluster first, however long that takes.
@@ -311,6 +318,9 @@ func (n *Node) Replica() *replica.Replica { return n.replica }
 
 // Books gives the node's books; read them under the replica's lock.
 func (n *Node) Books() *books.Books { return n.books }
+
+// Reference gives the node's reference data.
+func (n *Node) Reference() *reference.Set { return n.reference }
 
 // Conn gives a connection to the brand's account, for those who subscribe to what the centre publishes.
 func (n *Node) Conn() *nats.Conn { return n.conn }

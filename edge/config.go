@@ -29,6 +29,8 @@ type Config struct {
 	Data string `yaml:"data"`
 	// Address of the POS door over HTTP: loopback host:port, or unix:/path. Required.
 	Listen string `yaml:"listen"`
+	// File that says who may ask, lines of "name token": see "Operate a store". Read again when it changes. Required.
+	POSTokens string `yaml:"pos_tokens_file"`
 	// Address of the POS door over NATS, loopback only. Empty: none.
 	NATSListen string `yaml:"nats_listen,omitempty"`
 	// File with the password of the NATS door's user "pos". Required with nats_listen.
@@ -87,6 +89,7 @@ func (c *Config) Check() error {
 	need(!c.Store.IsZero(), "store: required")
 	need(c.Data != "", "data: required")
 	need(c.Listen != "", "listen: required")
+	need(c.POSTokens != "", "pos_tokens_file: required")
 	need(c.CardKey != "", "card_key_file: required")
 	need(len(c.Upstream) == 0 || c.UpstreamSeed != "", "upstream_seed_file: required with upstream")
 	need(c.NATSListen == "" || c.POSPassword != "", "pos_password_file: required with nats_listen")
@@ -139,7 +142,8 @@ func (c *Config) name() string {
 
 func (c *Config) keep() time.Duration { return time.Duration(c.KeepDays) * 24 * time.Hour }
 
-func (c *Config) path(p string) string {
+// File gives the path of a file that a setting names: beside the data, unless it is absolute.
+func (c *Config) File(p string) string {
 	if filepath.IsAbs(p) {
 		return p
 	}
@@ -151,7 +155,7 @@ func (c *Config) secret(setting, path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	b, err := os.ReadFile(c.path(path))
+	b, err := os.ReadFile(c.File(path))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", setting, err)
 	}

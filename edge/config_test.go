@@ -25,6 +25,7 @@ data: /var/lib/tillstream
 listen: 127.0.0.1:8371
 upstream: [nats-leaf://10.0.0.1:7423]
 upstream_seed_file: upstream.seed
+pos_tokens_file: pos.tokens
 card_key_file: card.key
 `
 
@@ -40,6 +41,7 @@ tills:
     nkey: ` + nkeyA + `
   - till: "02"
     nkey: ` + nkeyB + `
+pos_tokens_file: pos.tokens
 card_key_file: card.key
 card_prefixes: ["2790", "0012"]
 keep_days: 40
@@ -106,7 +108,7 @@ func TestBadConfig(t *testing.T) {
 		"an nkey twice":         {swap(storeFile, nkeyB, nkeyA), []string{"tills[1].nkey", "another till has it"}},
 		"days below zero":       {swap(storeFile, "keep_days: 40", "keep_days: -1"), []string{"keep_days: want 0 to"}},
 		"days beyond counting":  {swap(storeFile, "keep_days: 40", "keep_days: 200000"), []string{"keep_days: want 0 to"}},
-		"days in words":         {swap(storeFile, "keep_days: 40", "keep_days: forty"), []string{"[15:12]", "KeepDays"}},
+		"days in words":         {swap(storeFile, "keep_days: 40", "keep_days: forty"), []string{"[16:12]", "KeepDays"}},
 		"a prefix of all":       {swap(storeFile, `"2790"`, `""`), []string{"card_prefixes[0]: want digits"}},
 		"a prefix with blanks":  {swap(storeFile, `"0012"`, `"00 12"`), []string{"card_prefixes[1]: want digits"}},
 	} {

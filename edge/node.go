@@ -19,6 +19,7 @@ import (
 
 	"tillstream/edge/api"
 	"tillstream/edge/cache"
+	"tillstream/edge/catalogue"
 	"tillstream/edge/feed"
 	"tillstream/edge/journal"
 	"tillstream/edge/leaf"
@@ -35,6 +36,8 @@ type Node struct {
 	log     *slog.Logger
 	journal *journal.Journal
 	cache   *cache.Cache
+	ring    *seal.Ring
+	rules   api.Rules
 	leaf    *leaf.Leaf
 	conn    *nats.Conn
 	api     *api.API
@@ -45,6 +48,8 @@ type Node struct {
 
 	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
 	ringKept atomic.Bool  // by the upstream
+
+	scanning atomic.Pointer[scanning]
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -62,6 +67,11 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	n := &Node{cfg: cfg, net: cfg.Net(), log: log.With("store", cfg.Store.String())}
+	scanner, err := n.scannerOf(nil)
+	if err != nil {
+		return nil, err
+	}
+	n.scanning.Store(&scanning{scanner: scanner})
 	if cfg.isTill() {
 		n.log = n.log.With("till", cfg.Till.String())
 	}
@@ -70,7 +80,7 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	cards, err := seal.OpenCards(cfg.path(cfg.CardKey))
+	cards, err := seal.OpenCards(cfg.File(cfg.CardKey))
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +96,14 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	n.connectParts(registry)
+	var baskets string
+	if cfg.isTill() {
+		baskets = filepath.Join(cfg.Data, "baskets")
+	}
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
+		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Baskets: baskets, Hold: n.hold,
+		Facts:   api.Facts{Rules: &n.rules},
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
 		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Log: n.log,
@@ -102,6 +118,7 @@ func (n *Node) openFiles() error {
 	if err != nil {
 		return err
 	}
+	n.ring = ring
 	err = n.openStores(ring, false)
 	if errors.Is(err, journal.ErrDamaged) && n.journal != nil {
 		err = errors.Join(n.journal.Close(), n.cache.Close())
@@ -211,7 +228,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run, n.keyRings().Run)
+			n.lookups().Run, n.holds().Run, n.keyRings().Run)
 	}
 	n.measure(registry)
 }
@@ -231,6 +248,12 @@ func (n *Node) measure(registry *prometheus.Registry) {
 			return time.Since(oldest).Seconds()
 		}
 		return 0
+	})
+	gauge("tillstream_reference_revision", "Revision of items, promotions and settings that this node prices by.", func() float64 {
+		return float64(n.cache.Catalogue().Revision())
+	})
+	gauge("tillstream_reference_items", "Items of the item master that this node knows.", func() float64 {
+		return float64(n.cache.Catalogue().Items())
 	})
 	gauge("tillstream_feed_age_seconds", "Age of the feed's last answer. Page someone when it grows.", func() float64 {
 		return n.feed.Age().Seconds()
@@ -276,6 +299,11 @@ func (n *Node) tend(ctx context.Context) error {
 		case now := <-sweep.C:
 			if err := n.sweep(now); err != nil {
 				return err
+			}
+			if err := n.cache.SweepReference(now); errors.Is(err, cache.ErrDamaged) {
+				return err
+			} else if err != nil {
+				n.log.Warn("old reference data stays", "err", err)
 			}
 		case <-ctx.Done():
 			return nil
@@ -348,6 +376,12 @@ func (n *Node) Waiting() (unconfirmed, unposted int) {
 
 // Shopper is what this node knows of an account.
 func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { return n.cache.Shopper(a) }
+
+// Catalogue is what every store gets, as this node has it.
+func (n *Node) Catalogue() *catalogue.Catalogue { return n.cache.Catalogue() }
+
+// Rules are the promotions that this node quotes by. Whoever brings them sets them.
+func (n *Node) Rules() *api.Rules { return &n.rules }
 
 // Cursor is how far this node's feed has come.
 func (n *Node) Cursor() record.Cursor { return n.cache.Cursor() }

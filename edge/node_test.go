@@ -90,6 +90,7 @@ func sellOverNATS(t *testing.T, n *node) string {
 	for _, want := range []string{"201", "200"} {
 		m := nats.NewMsg(subjects.POSReceipt)
 		m.Header.Set(api.HeaderKey, rid)
+		m.Header.Set("Authorization", "Bearer "+token)
 		m.Data = body
 		a, err := nc.RequestMsgWithContext(t.Context(), m)
 		if err != nil {

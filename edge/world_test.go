@@ -27,6 +27,7 @@ const patience = 20 * time.Second // of a test that waits for what must come
 const (
 	card     = "2790001234567"
 	password = "open sesame"
+	token    = "token-of-the-only-pos"
 )
 
 func logger(t *testing.T) *slog.Logger {
@@ -50,7 +51,7 @@ func alone(t *testing.T, till string) edge.Config {
 		DC: subjects.MustToken("eu1"), Env: subjects.MustToken("test"),
 		Brand: subjects.BrandID{Token: subjects.MustToken("acme")}, Store: subjects.StoreID{Token: subjects.MustToken("0042")},
 		Data: filepath.Join(t.TempDir(), "node"), Listen: "127.0.0.1:0",
-		CardKey: write(t, strings.Repeat("k", 32)+"\n"),
+		CardKey: write(t, strings.Repeat("k", 32)+"\n"), POSTokens: write(t, "pos "+token+"\n"),
 	}
 	if till != "" {
 		cfg.Till = subjects.TillID{Token: subjects.MustToken(till)}
@@ -141,6 +142,7 @@ func (n *node) do(method, path, key string, body []byte) (status int, answer map
 		n.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token)
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}

@@ -1,9 +1,24 @@
-// Package kv owns the centre's buckets: their names, their keys, and how a record in them may change.
+// Package kv owns the centre's buckets: their names, their keys, and the one way in which a record of
+// them is changed, by compare-and-set on the revision that was read. No other package spells a bucket or
+// a key as a string.
+//
+// [Buckets] is the same as data: central/streams makes the buckets from it, and CATALOGUE.md is printed
+// from it by go generate; a test compares.
 //
 // # Durability
 //
-// keyrings_<brand> keeps, for each store's node, copies of its key ring that only the node itself opens.
-// If it is lost, nodes that run bring their copies again within the hour; a node whose disk is lost in
-// the same hour cannot read a journal that was saved from it. If it is rolled back, the same. Nobody edits
-// it by hand. A copy is created once and never changed.
+// A bucket is a JetStream stream of the centre, R3 with an fsync per message. Stores cannot reach it: what
+// of it concerns them falls with the feed, or is asked for. A JetStream subject costs some 500 bytes of
+// memory on every node, so a bucket has hundreds of keys, or thousands, not hundreds of thousands; mass
+// records are packed into parts. Each bucket's [Bucket] says what it is worth: lost, rolled back, edited
+// by hand.
+//
+// # Failure
+//
+// A read is answered by the stream's leader, never by the copy at hand; a leader that has just been
+// replaced and does not know it yet may still answer what was. A change made from such a read is refused as
+// [ErrConflict]: read again. A change whose answer does not come may have been made or not; read again,
+// and see.
 package kv
+
+//go:generate go run ./gen

@@ -24,32 +24,9 @@ type KeyRings struct {
 }
 
 // NewKeyRings names the bucket; it must be there before it is used.
-func NewKeyRings(js jetstream.JetStream, net subjects.Net) *KeyRings {
-	return &KeyRings{js, net.KeyRingBucket()}
+func NewKeyRings(js jetstream.JetStream, brand subjects.BrandID) *KeyRings {
+	return &KeyRings{js, RingCopies(brand).Name}
 }
-
-// KeyRingStream is the stream behind the bucket: one message a key, which nobody may delete.
-func KeyRingStream(net subjects.Net, replicas int) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:        "KV_" + net.KeyRingBucket(),
-		Description: "copies of the key rings of brand " + net.Brand.String() + "'s stores, sealed by each store's node",
-		Subjects:    []string{"$KV." + net.KeyRingBucket() + ".>"},
-		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
-		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew,
-		DenyDelete:  true,
-		DenyPurge:   true,
-		MaxMsgs:     -1,
-		MaxBytes:    -1,
-
-		MaxMsgsPerSubject: 1,
-		MaxMsgSize:        record.MaxRingCopy + 1024, // and its headers
-		MaxConsumers:      -1,
-	}
-}
-
-func key(s subjects.StoreID, id string) string { return s.String() + "." + id }
 
 // Add keeps a copy, unless it is there.
 func (k *KeyRings) Add(ctx context.Context, s subjects.StoreID, c record.RingCopy) error {
@@ -67,7 +44,7 @@ func (k *KeyRings) Add(ctx context.Context, s subjects.StoreID, c record.RingCop
 	if len(have) >= record.MaxRingCopies {
 		return fmt.Errorf("keep key ring of store %s: %w", s, ErrFull)
 	}
-	if _, err := kv.Create(ctx, key(s, c.ID.String()), c.Sealed); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+	if _, err := kv.Create(ctx, KeyRing(s.String(), c.ID.String()), c.Sealed); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 		return fmt.Errorf("keep key ring of store %s: %w", s, err)
 	}
 	return nil
@@ -84,7 +61,7 @@ func (k *KeyRings) Of(ctx context.Context, s subjects.StoreID) (copies []record.
 		return nil, fmt.Errorf("read key rings of store %s: %w", s, err)
 	}
 	for _, id := range ids {
-		e, err := kv.Get(ctx, key(s, id.String()))
+		e, err := kv.Get(ctx, KeyRing(s.String(), id.String()))
 		if err != nil {
 			return nil, fmt.Errorf("read key ring %s of store %s: %w", id, s, err)
 		}
@@ -94,11 +71,11 @@ func (k *KeyRings) Of(ctx context.Context, s subjects.StoreID) (copies []record.
 }
 
 func (k *KeyRings) ids(ctx context.Context, kv jetstream.KeyValue, s subjects.StoreID) (ids []record.RingID, err error) {
-	keys, err := kv.ListKeysFiltered(ctx, key(s, "*"))
+	keys, err := kv.ListKeysFiltered(ctx, KeyRing(s.String(), "*"))
 	if err != nil {
 		return nil, err
 	}
-	prefix := len(key(s, ""))
+	prefix := len(KeyRing(s.String(), ""))
 	for name := range keys.Keys() {
 		var id record.RingID
 		if b, err := hex.DecodeString(name[prefix:]); err != nil || copy(id[:], b) != len(id) {

@@ -150,6 +150,11 @@ func storeSubjects() []Entry {
 		Name: "storeKeyRing", Builder: "Net.KeyRing", Pattern: "{brand}.keyring.{store}",
 		From: "store node", To: "any centre node", Travel: Request, State: Built,
 		Payload: "record.RingCopy of its own, sealed, or none", Reply: "every record.RingCopy kept of this node", Source: "own; R3",
+	}, {
+		Name: "storeHold", Builder: "Net.POSHold", Pattern: "{brand}.pos.{store}.hold",
+		From: "store node", To: "POS gateway", Travel: Request, State: Built,
+		Payload: "record.HoldQuestion: points and coupons of a basket, set aside", Reply: "record.HoldAnswer",
+		Source: "own; R26, R64",
 	}}
 }
 
@@ -193,6 +198,10 @@ func laneSubjects() []Entry {
 		From: "till node", To: "store node", Travel: Request, State: Built,
 		Payload: "record.RingCopy of its own, sealed, or none", Reply: "every record.RingCopy kept of this node", Source: "own; R3",
 	}, {
+		Name: "tillHold", Builder: "Lane.Hold", Pattern: "edge.{store}.{till}.hold",
+		From: "till node", To: "store node, which asks the centre", Travel: Request, State: Built,
+		Payload: "record.HoldQuestion", Reply: "record.HoldAnswer", Source: "own; R26, R64",
+	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,
 		Payload: "nothing: a poke to pull", Source: "own; R33",
@@ -200,21 +209,31 @@ func laneSubjects() []Entry {
 }
 
 func posSubjects() []Entry {
-	return []Entry{{
-		Name: "posLookup", Builder: "POSLookup", Pattern: POSLookup,
-		From: "POS", To: "its node", Travel: Request, State: Built,
-		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R25, R27, P5",
-	}, {
-		Name: "posReceipt", Builder: "POSReceipt", Pattern: POSReceipt,
-		From: "POS", To: "its node", Travel: Request, State: Built,
-		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R32, P5",
-	}, {
-		Name: "posReturn", Builder: "POSReturn", Pattern: POSReturn,
-		From: "POS", To: "its node", Travel: Request, State: Built,
-		Payload: "JSON as in the node's OpenAPI", Reply: "JSON as in the node's OpenAPI", Source: "own; R77, P5",
-	}, {
-		Name: "posReceipts", Builder: "POSReceipts", Pattern: POSReceipts,
-		From: "POS", To: "its node", Travel: Request, State: Built,
-		Payload: "rid of a receipt", Reply: "JSON as in the node's OpenAPI", Source: "own; P5",
-	}}
+	var all []Entry
+	for _, e := range []struct{ name, builder, pattern, payload, source string }{
+		{"posLookup", "POSLookup", POSLookup, "", "own; R25, R27, P5"},
+		{"posCoupon", "POSCoupon", POSCoupon, "", "own; R20"},
+		{"posQuote", "POSQuote", POSQuote, "", "own; R24, R28"},
+		{"posHold", "POSHold", POSHold, "", "own; R26, R64"},
+		{"posHoldFind", "POSHoldFind", POSHoldFind, "id of a hold", "own; R26"},
+		{"posHoldRelease", "POSHoldRelease", POSHoldRelease, "id of a hold", "own; R26"},
+		{"posReceipt", "POSReceipt", POSReceipt, "", "own; R32, P5"},
+		{"posReceipts", "POSReceipts", POSReceipts, "rid of a receipt", "own; P5"},
+		{"posVoid", "POSVoid", POSVoid, "", "own; R77"},
+		{"posReturn", "POSReturn", POSReturn, "", "own; R77, P5"},
+		{"posBaskets", "POSBaskets", POSBaskets, "nothing", "own"},
+		{"posBasket", "POSBasket", POSBasket, "rid of a basket", "own"},
+		{"posBasketPut", "POSBasketPut", POSBasketPut, "", "own"},
+		{"posBasketResume", "POSBasketResume", POSBasketResume, "rid of a basket", "own"},
+	} {
+		if e.payload == "" {
+			e.payload = "JSON as in the node's OpenAPI"
+		}
+		all = append(all, Entry{
+			Name: e.name, Builder: e.builder, Pattern: e.pattern,
+			From: "POS", To: "its node", Travel: Request, State: Built,
+			Payload: e.payload, Reply: "JSON as in the node's OpenAPI", Source: e.source,
+		})
+	}
+	return all
 }

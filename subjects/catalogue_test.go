@@ -52,10 +52,16 @@ func built(v any) map[string]string {
 // A builder that the catalogue does not know, or knows otherwise, is a subject nobody can find.
 func TestCatalogueIsWhatTheBuildersReturn(t *testing.T) {
 	want := map[string]string{
-		"POSLookup": subjects.POSLookup, "POSReceipt": subjects.POSReceipt,
-		"POSReturn": subjects.POSReturn, "POSReceipts": subjects.POSReceipts,
+		"POSLookup": subjects.POSLookup, "POSCoupon": subjects.POSCoupon, "POSQuote": subjects.POSQuote,
+		"POSHold": subjects.POSHold, "POSHoldFind": subjects.POSHoldFind, "POSHoldRelease": subjects.POSHoldRelease,
+		"POSReceipt": subjects.POSReceipt, "POSReceipts": subjects.POSReceipts, "POSVoid": subjects.POSVoid,
+		"POSReturn": subjects.POSReturn, "POSBaskets": subjects.POSBaskets, "POSBasket": subjects.POSBasket,
+		"POSBasketPut": subjects.POSBasketPut, "POSBasketResume": subjects.POSBasketResume,
 	}
-	other := []string{"Net.JournalStream", "Net.KeyRingBucket", "Lane.Inbox"} // names, but not of subjects to send to
+	if len(want) != len(subjects.POSQuestions()) {
+		t.Errorf("%d questions of a POS, %d in this test", len(subjects.POSQuestions()), len(want))
+	}
+	other := []string{"Net.JournalStream", "Lane.Inbox"} // names, but not of subjects to send to
 	for _, m := range []map[string]string{built(net), built(lane)} {
 		for name, subject := range m {
 			if !strings.Contains(name, ".Any") && !slices.Contains(other, name) {

@@ -23,6 +23,9 @@ func (l Lane) Lookup() string { return join(l.prefix(), "lookup") }
 // KeyRing is where a till gives its store a sealed copy of its key ring, and asks for it back.
 func (l Lane) KeyRing() string { return join(l.prefix(), "keyring") }
 
+// Hold is where a till asks its store to ask the centre about points and coupons set aside.
+func (l Lane) Hold() string { return join(l.prefix(), "hold") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -41,7 +44,7 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
 }
 
 // AnyLane are the wildcards under which a store's node serves all its tills.
@@ -58,6 +61,9 @@ func (a AnyLane) Lookup() string { return join("edge", a.Store.s, "*", "lookup")
 
 // KeyRing matches KeyRing of every till of the store.
 func (a AnyLane) KeyRing() string { return join("edge", a.Store.s, "*", "keyring") }
+
+// Hold matches Hold of every till of the store.
+func (a AnyLane) Hold() string { return join("edge", a.Store.s, "*", "hold") }
 
 // LaneOf gives the till and store that a subject of this hop names.
 func LaneOf(subject string) (Lane, bool) {
@@ -76,18 +82,36 @@ func LaneOf(subject string) (Lane, bool) {
 // Questions a POS asks its own node over the local NATS. They stay on the node: the till's user at
 // the store may neither publish nor subscribe to them.
 const (
-	POSLookup   = "pos.lookup"
-	POSReceipt  = "pos.receipt"
-	POSReturn   = "pos.return"
-	POSReceipts = "pos.receipts" // by rid
+	POSLookup       = "pos.lookup"
+	POSCoupon       = "pos.coupon"
+	POSQuote        = "pos.quote"
+	POSHold         = "pos.hold"
+	POSHoldFind     = "pos.hold.find"
+	POSHoldRelease  = "pos.hold.release"
+	POSReceipt      = "pos.receipt"
+	POSReceipts     = "pos.receipts" // by rid
+	POSVoid         = "pos.void"
+	POSReturn       = "pos.return"
+	POSBaskets      = "pos.baskets"
+	POSBasket       = "pos.basket" // by rid
+	POSBasketPut    = "pos.basket.put"
+	POSBasketResume = "pos.basket.resume"
 )
+
+// POSQuestions gives every subject on which a POS asks.
+func POSQuestions() []string {
+	return []string{
+		POSLookup, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
+		POSVoid, POSReturn, POSBaskets, POSBasket, POSBasketPut, POSBasketResume,
+	}
+}
 
 // POSInbox is the prefix of a POS terminal's reply subjects on its node.
 const POSInbox = "_INBOX_pos"
 
 // POSPermissions are the allow-lists of a POS terminal at its node's NATS door.
 func POSPermissions() (publish, subscribe []string) {
-	return []string{POSLookup, POSReceipt, POSReturn, POSReceipts, "$SRV.>"}, []string{POSInbox + ".>"}
+	return append(POSQuestions(), "$SRV.>"), []string{POSInbox + ".>"}
 }
 
 // StaysHere are the subjects an edge node's leaf never sends upward, whatever it is allowed there.

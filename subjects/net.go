@@ -65,6 +65,9 @@ func (n Net) POSLookup(s StoreID) string { return join(n.Brand.s, "pos", s.s, "l
 // KeyRing is where a store's node gives the centre a sealed copy of its key ring, and asks for it back.
 func (n Net) KeyRing(s StoreID) string { return join(n.Brand.s, "keyring", s.s) }
 
+// POSHold is where a store asks the POS gateway about points and coupons set aside.
+func (n Net) POSHold(s StoreID) string { return join(n.Brand.s, "pos", s.s, "hold") }
+
 // Between the nodes of the centre. No store may publish here.
 
 // Propose is where a centre node hands a proposal for the brand's journal to the node that writes.
@@ -93,10 +96,13 @@ func (n Net) AnyPOSLookup() string { return join(n.Brand.s, "pos", "*", "lookup"
 // AnyKeyRing matches KeyRing of every store.
 func (n Net) AnyKeyRing() string { return join(n.Brand.s, "keyring", "*") }
 
+// AnyPOSHold matches POSHold of every store.
+func (n Net) AnyPOSHold() string { return join(n.Brand.s, "pos", "*", "hold") }
+
 // AnyHeartbeat matches Heartbeat of every node.
 func (n Net) AnyHeartbeat() string { return join(n.Brand.s, "centre", "*", "heartbeat") }
 
-// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup or KeyRing
+// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup, POSHold or KeyRing
 // subject names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
 func (n Net) StoreOf(subject string) (StoreID, bool) {
 	parts := strings.Split(subject, ".")

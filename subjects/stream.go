@@ -5,9 +5,6 @@ import "strings"
 // JournalStream is the name of the brand's journal stream.
 func (n Net) JournalStream() string { return "journal_" + n.Brand.s }
 
-// KeyRingBucket is the name of the brand's bucket of key ring copies.
-func (n Net) KeyRingBucket() string { return "keyrings_" + n.Brand.s }
-
 // StreamCopy is where a node of the centre reads its own copy of a stream, message by message, damage and
 // all: nats-server's direct get, which for a journal the hub lets no other node answer.
 func StreamCopy(stream string) string { return "$JS.API.DIRECT.GET." + stream }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/central/books"
+	"tillstream/central/reference"
 	"tillstream/central/replica"
 	"tillstream/kv/record"
 	"tillstream/subjects"
@@ -31,12 +34,13 @@ const pullsCount = 10 * time.Minute
 
 // Config says what a Server serves.
 type Config struct {
-	Net     subjects.Net
-	Conn    *nats.Conn
-	Replica *replica.Replica
-	Books   *books.Books          // read under the replica's lock
-	Metrics prometheus.Registerer // nil: none
-	Log     *slog.Logger
+	Net       subjects.Net
+	Conn      *nats.Conn
+	Replica   *replica.Replica
+	Books     *books.Books          // read under the replica's lock
+	Reference *reference.Set        // what every store gets; nil: nothing
+	Metrics   prometheus.Registerer // nil: none
+	Log       *slog.Logger
 }
 
 // Server is the service on one node.
@@ -97,15 +101,19 @@ func (s *Server) poke(ctx context.Context) {
 		if err != nil {
 			return // ctx has ended
 		}
-		for _, id := range news {
-			if err := s.cfg.Conn.Publish(s.cfg.Net.FeedChanged(id), nil); err != nil {
-				s.cfg.Log.Debug("poke", "store", id, "err", err) // it pulls by itself within a second
-			}
-		}
+		s.tell(news)
 		select {
 		case <-rest.C:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+func (s *Server) tell(stores []subjects.StoreID) {
+	for _, id := range stores {
+		if err := s.cfg.Conn.Publish(s.cfg.Net.FeedChanged(id), nil); err != nil {
+			s.cfg.Log.Debug("poke", "store", id, "err", err) // it pulls by itself within a second
 		}
 	}
 }
@@ -129,6 +137,14 @@ func (s *Server) news() (out []subjects.StoreID) {
 	return out
 }
 
+// PokeAll tells every store that pulls here. It is the reference data's Changed.
+func (s *Server) PokeAll() {
+	s.mu.Lock()
+	stores := slices.Collect(maps.Keys(s.pulled))
+	s.mu.Unlock()
+	s.tell(stores)
+}
+
 func (s *Server) answer(ctx context.Context, q service.Question) (service.Answer, error) {
 	store, ok := s.cfg.Net.StoreOf(q.Subject)
 	if !ok {
@@ -150,6 +166,10 @@ func (s *Server) answer(ctx context.Context, q service.Question) (service.Answer
 	s.mu.Unlock()
 	s.pulls.Inc()
 	s.items.Add(float64(len(page.Items)))
+	if pull.Reference != nil && s.cfg.Reference != nil {
+		page.Reference = s.cfg.Reference.Page(*pull.Reference)
+		s.items.Add(float64(len(page.Reference.Records)))
+	}
 	return service.Answer{Data: page.Append(nil)}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"tillstream/central/archive"
 	"tillstream/central/books"
+	"tillstream/central/reference"
 	"tillstream/central/replica"
 	"tillstream/central/scrub"
 	"tillstream/central/streams"
@@ -26,20 +27,21 @@ import (
 
 // AdminConfig says where the admin API listens and what it answers from.
 type AdminConfig struct {
-	Listen  string       // host:port; beyond loopback only with a Token
-	Token   string       // bearer token that every request must carry; empty: none, on loopback only
-	Metrics http.Handler // at /metrics
-	JS      jetstream.JetStream
-	Net     subjects.Net
-	Archive *archive.Archiver        // nil: this node has none
-	Streams []jetstream.StreamConfig // what should be
-	Replica *replica.Replica
-	Books   *books.Books // read under the replica's lock
-	Scrub   *scrub.Scrub
-	Disk    func() Disk
-	Leads   func() bool // whether this node leads the journal's stream
-	Cards   *seal.Cards // turns a card number into its account
-	Log     *slog.Logger
+	Listen    string       // host:port; beyond loopback only with a Token
+	Token     string       // bearer token that every request must carry; empty: none, on loopback only
+	Metrics   http.Handler // at /metrics
+	JS        jetstream.JetStream
+	Net       subjects.Net
+	Archive   *archive.Archiver        // nil: this node has none
+	Streams   []jetstream.StreamConfig // what should be
+	Replica   *replica.Replica
+	Books     *books.Books // read under the replica's lock
+	Reference *reference.Set
+	Scrub     *scrub.Scrub
+	Disk      func() Disk
+	Leads     func() bool // whether this node leads the journal's stream
+	Cards     *seal.Cards // turns a card number into its account
+	Log       *slog.Logger
 }
 
 // Admin is the admin API of one node.
@@ -79,6 +81,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /v1/archive/close", answer(a.closeSegment))
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
 	mux.HandleFunc("POST /v1/streams/apply", answer(a.apply))
+	a.handleReference(mux)
 	srv := &http.Server{
 		Handler: a.allow(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -118,7 +121,9 @@ var errUnknown = errors.New("not found")
 // answer turns a question into JSON, and its error into a problem (RFC 9457).
 func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		if _, ok := r.Body.(sized); !ok {
+			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		}
 		v, err := ask(r)
 		if err != nil {
 			refuse(w, err)
@@ -134,7 +139,7 @@ func answer[T any](ask func(*http.Request) (T, error)) http.HandlerFunc {
 // refuse turns an error into a problem. It is the one switch.
 func refuse(w http.ResponseWriter, err error) {
 	switch {
-	case errors.Is(err, errRequest):
+	case errors.Is(err, errRequest), errors.Is(err, reference.ErrImport), errors.Is(err, reference.ErrDocument):
 		problem(w, http.StatusBadRequest, "invalid-field", err.Error())
 	case errors.Is(err, errNoArchive):
 		problem(w, http.StatusConflict, "no-archive", err.Error())
@@ -150,9 +155,9 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusServiceUnavailable, "unhealthy", err.Error())
 	case errors.Is(err, scrub.ErrNotReady):
 		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
-	case errors.Is(err, errUnknown):
+	case errors.Is(err, errUnknown), errors.Is(err, reference.ErrNone):
 		problem(w, http.StatusNotFound, "not-found", err.Error())
-	case errors.Is(err, replica.ErrBehind):
+	case errors.Is(err, replica.ErrBehind), errors.Is(err, reference.ErrNotChanged):
 		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
 	default:
 		problem(w, http.StatusInternalServerError, "internal", err.Error())

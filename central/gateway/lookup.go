@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 
@@ -35,10 +36,22 @@ const lookupsAtOnce = 32
 
 // Run serves until ctx ends.
 func (g *POS) Run(ctx context.Context) error {
-	return service.New(service.Config{
+	lookups := service.New(service.Config{
 		Conn: g.cfg.Conn, Name: subjects.ServiceGateway, Endpoint: "lookup", Subject: g.cfg.Net.AnyPOSLookup(),
 		Description: "look-ups for stores of brand " + g.cfg.Net.Brand.String(), Each: lookupsAtOnce, Answer: g.lookup, Log: g.cfg.Log,
-	}).Run(ctx)
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i, s := range []*service.Service{lookups, g.holds()} {
+		wg.Go(func() {
+			errs[i] = s.Run(ctx)
+			cancel()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // lookup answers an account's 16 bytes with its Shopper; an empty answer is: unknown.

@@ -21,7 +21,7 @@ import (
 const (
 	// worthFetching is the length of a journal, in entries, from which on its fold takes longer than asking.
 	worthFetching = 256
-	listenFor     = 500 * time.Millisecond // for the heartbeats of those who may have something
+	listenFor     = 3 * time.Second // for the heartbeats of those who may have something; less when all are heard
 	fetchTries    = 3
 	offerWait     = time.Minute     // a node may have to write its first snapshot
 	pieceWait     = 5 * time.Second // a node that has died does not answer

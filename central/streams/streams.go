@@ -12,9 +12,9 @@ import (
 	"tillstream/subjects"
 )
 
-// Want lists the streams of a brand, on a cluster of so many nodes.
+// Want lists the streams of a brand, those under its buckets among them, on a cluster of so many nodes.
 func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
-	return []jetstream.StreamConfig{{
+	want := []jetstream.StreamConfig{{
 		// The journal. Precious: what is not in it has not happened. Nobody may delete or purge a
 		// message of it, and only the centre's writer publishes on its subject.
 		Name:        net.JournalStream(),
@@ -34,11 +34,10 @@ func Want(net subjects.Net, nodes int) []jetstream.StreamConfig {
 		MaxMsgSize:        -1,
 		MaxConsumers:      -1,
 	}}
-}
-
-// Buckets lists the streams behind the brand's buckets.
-func Buckets(net subjects.Net, nodes int) []jetstream.StreamConfig {
-	return []jetstream.StreamConfig{kv.KeyRingStream(net, replicas(nodes))}
+	for _, b := range kv.Buckets(net.Brand) {
+		want = append(want, bucket(b, replicas(nodes)))
+	}
+	return want
 }
 
 func replicas(nodes int) int {
@@ -47,6 +46,35 @@ func replicas(nodes int) int {
 	}
 	return 3
 }
+
+// bucket is the stream under a bucket, as the client's own buckets are, but that only its leader answers
+// a read: whoever reads a copy that is behind would not see what was just put.
+func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
+	size := int32(-1)
+	if b.MaxValue > 0 {
+		size = int32(b.MaxValue) + headers
+	}
+	return jetstream.StreamConfig{
+		Name:        b.Stream(),
+		Description: b.Holds,
+		Subjects:    []string{b.Subjects()},
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		DenyDelete:  true,
+		DenyPurge:   b.Permanent,
+		MaxMsgs:     -1,
+		MaxBytes:    -1,
+
+		MaxMsgsPerSubject: 1,
+		MaxMsgSize:        size,
+		MaxConsumers:      -1,
+	}
+}
+
+// headers is room for those of a message, in bytes.
+const headers = 1024
 
 // Action says what a change needs.
 type Action string

@@ -13,6 +13,7 @@ import (
 
 	"tillstream/central/hub"
 	"tillstream/central/streams"
+	"tillstream/kv"
 	"tillstream/subjects"
 )
 
@@ -76,7 +77,7 @@ func planned(t *testing.T, js jetstream.JetStream, want []jetstream.StreamConfig
 func TestAFreshServerGetsItsStreams(t *testing.T) {
 	js := server(t)
 	want := streams.Want(acme, 1)
-	if got, want := planned(t, js, want), "create "+acme.JournalStream(); got != want {
+	if got, want := planned(t, js, want), "create KV_keyrings_acme; create KV_reference_acme; create "+acme.JournalStream(); got != want {
 		t.Fatalf("plan %q, want %q", got, want)
 	}
 	if _, err := js.Stream(t.Context(), want[0].Name); !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -111,10 +112,35 @@ func TestAFreshServerGetsItsStreams(t *testing.T) {
 	}
 }
 
+// A bucket that was made here is one that package kv can open and change.
+func TestBucketsWork(t *testing.T) {
+	js := server(t)
+	if _, err := streams.Apply(t.Context(), js, streams.Want(acme, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range kv.Buckets(acme.Brand) {
+		s, err := kv.Open(t.Context(), js, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := uint64(0)
+		for _, value := range []string{"one", "two"} {
+			if at, err = s.Put(t.Context(), "key", []byte(value), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Remove(t.Context(), "key", at); (err != nil) != b.Permanent {
+			t.Fatalf("removal of what is permanent: %v: %v", b.Permanent, err)
+		}
+	}
+}
+
 func TestACentreOfThreeKeepsThreeCopies(t *testing.T) {
 	for nodes, want := range map[int]int{1: 1, 2: 1, 3: 3, 5: 3} {
-		if got := streams.Want(acme, nodes)[0].Replicas; got != want {
-			t.Errorf("%d nodes: %d replicas, want %d", nodes, got, want)
+		for _, s := range streams.Want(acme, nodes) {
+			if got := s.Replicas; got != want {
+				t.Errorf("%s on %d nodes: %d replicas, want %d", s.Name, nodes, got, want)
+			}
 		}
 	}
 }
@@ -138,7 +164,7 @@ func TestWhatDriftedIsPutRight(t *testing.T) {
 	} {
 		t.Run(field, func(t *testing.T) {
 			js := server(t)
-			want := streams.Want(acme, 1)
+			want := streams.Want(acme, 1)[:1] // the journal
 			drifted := want[0]
 			drifted.Subjects = slices.Clone(drifted.Subjects)
 			change(&drifted)
@@ -167,7 +193,7 @@ func TestWhatIsFixedIsLeftAndNamed(t *testing.T) {
 	} {
 		t.Run(field, func(t *testing.T) {
 			js := server(t)
-			want := streams.Want(acme, 1)
+			want := streams.Want(acme, 1)[:1] // the journal
 			have := want[0]
 			change(&have)
 			have.MaxMsgs = 1000

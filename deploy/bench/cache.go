@@ -122,10 +122,14 @@ func cacheNode(dir string) (cfg edge.Config, path string, err error) {
 	if err != nil {
 		return cfg, "", err
 	}
+	tokens, err := fleet.TokensFile(dir)
+	if err != nil {
+		return cfg, "", err
+	}
 	n := benchNet()
 	cfg = edge.Config{
 		DC: n.DC, Env: n.Env, Brand: n.Brand, Data: filepath.Join(dir, "node"), Listen: free[0],
-		CardKey: key, Store: subjects.StoreID{Token: subjects.MustToken("0001")},
+		CardKey: key, POSTokens: tokens, Store: subjects.StoreID{Token: subjects.MustToken("0001")},
 	}
 	y, err := yaml.Marshal(cfg)
 	if err != nil {

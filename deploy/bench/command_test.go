@@ -56,6 +56,31 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+func TestPricing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.json")
+	c := Command{Only: []string{"pricing"}, JSON: path, Quick: true, Rounds: 1, Dir: t.TempDir()}
+	if err := c.Run(t.Context(), t.Output(), slog.New(slog.NewTextHandler(t.Output(), nil))); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []Result
+	if err := json.Unmarshal(data, &rows); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rows {
+		if got = append(got, r.Name); r.Value <= 0 {
+			t.Errorf("row %+v", r)
+		}
+	}
+	if want := []string{"pricing", "pricing_allocations", "pricing_allocated", "pricing_1114_lines", "pricing_10000_idle"}; !slices.Equal(got, want) {
+		t.Errorf("got rows %v, want %v", got, want)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		cmd  Command
@@ -63,7 +88,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{Command{}, ""},
 		{Command{Only: names(), Rounds: 100}, ""},
-		{Command{Only: []string{"chain", "chair"}}, "--only chair: there is no such part; there are till_commit, "},
+		{Command{Only: []string{"chain", "chair"}}, "--only chair: there is no such part; there are pricing, "},
 		{Command{Rounds: 101}, "--rounds 101: want 1 to 100"},
 		{Command{Rounds: -1}, "--rounds -1"},
 	} {

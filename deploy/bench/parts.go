@@ -25,11 +25,13 @@ func (p part) lasts(quick bool) time.Duration {
 func parts() []part {
 	s := time.Second
 	return []part{
+		{"pricing", "a basket is priced, on one core", 25 * s, 4 * s, (*bench).pricing},
 		{"till_commit", "a till keeps a receipt, over HTTP", 15 * s, 4 * s, (*bench).tillCommit},
 		{"edge_cache", "an edge node with 100,000 cached shoppers", 30 * s, 5 * s, (*bench).edgeCache},
 		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
 		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},
 		{"feed", "1,000 stores pull from one centre node", 25 * s, 10 * s, (*bench).feed},
+		{"reference", "an item master falls to a new store", 30 * s, 8 * s, (*bench).reference},
 		{"takeover", "the centre's writer, or the stream's leader, is killed", 100 * s, 40 * s, (*bench).takeover},
 		{"chain", "tills to books, the whole chain", 65 * s, 20 * s, (*bench).chain},
 		{"centre", "packs of receipts to books on three nodes", 25 * s, 10 * s, (*bench).centre},

@@ -62,9 +62,13 @@ func openTill(ctx context.Context, dir string, b *bench) (*bareTill, error) {
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := fleet.TokensFile(dir)
+	if err != nil {
+		return nil, err
+	}
 	n := benchNet()
 	t := &bareTill{cfg: edge.Config{
-		DC: n.DC, Env: n.Env, Brand: n.Brand, Data: filepath.Join(dir, "node"), Listen: "127.0.0.1:0", CardKey: key,
+		DC: n.DC, Env: n.Env, Brand: n.Brand, Data: filepath.Join(dir, "node"), Listen: "127.0.0.1:0", CardKey: key, POSTokens: tokens,
 		Store: subjects.StoreID{Token: subjects.MustToken("0001")}, Till: subjects.TillID{Token: subjects.MustToken("01")},
 	}}
 	ctx, t.stop = context.WithCancel(ctx)

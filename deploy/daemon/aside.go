@@ -9,20 +9,26 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tillstream/deploy/pos"
+	"tillstream/edge"
 	"tillstream/edge/api"
 )
 
 // EdgeAside is `tillstream edge aside`.
 type EdgeAside struct {
-	which  `embed:""`
-	Rehome bool `help:"Have them posted: each goes on in another chain, and is posted once, whoever else has sent it."`
+	which     `embed:""`
+	TokenFile string `placeholder:"FILE" help:"File with the token that is shown: the token alone, or the node's pos_tokens_file. Without it the configuration's."`
+	Rehome    bool   `help:"Have them posted: each goes on in another chain, and is posted once, whoever else has sent it."`
 }
 
 // Run lists what the node's upstream refuses, or has it posted. It is asked of a running node: what
 // upstream refuses is known to who has asked it.
 func (e *EdgeAside) Run(ctx context.Context, stdout io.Writer) error {
-	door, _, err := e.open()
+	door, cfg, err := e.open()
 	if err != nil {
+		return err
+	}
+	if door.token, err = e.token(&cfg); err != nil {
 		return err
 	}
 	if e.Rehome {
@@ -39,6 +45,17 @@ func (e *EdgeAside) Run(ctx context.Context, stdout io.Writer) error {
 		return startIt(err)
 	}
 	return e.print(stdout, &all, func(b *bytes.Buffer) { printAside(b, &all) })
+}
+
+// token is what the node asks for: its receipts are nobody's business who has none.
+func (e *EdgeAside) token(cfg *edge.Config) (string, error) {
+	switch {
+	case e.TokenFile != "":
+		return pos.ReadToken(e.TokenFile)
+	case e.Config != "":
+		return pos.ReadToken(cfg.File(cfg.POSTokens))
+	}
+	return "", errors.New("with --url the node wants a token: --token-file")
 }
 
 func startIt(err error) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"tillstream/central"
+	"tillstream/edge/api"
 	"tillstream/kv/seal"
 )
 
@@ -48,6 +49,14 @@ func settle(cfg any, data *string) error {
 func checkCardKey(path string) error {
 	if _, err := seal.OpenCards(path); err != nil && !isPathError(err) {
 		return fmt.Errorf("card_key_file: %w", err)
+	}
+	return nil
+}
+
+// checkTokens looks at what is in the file; that it is not there settle has said.
+func checkTokens(path string) error {
+	if err := api.CheckTokens(path); err != nil && !isPathError(err) {
+		return fmt.Errorf("pos_tokens_file: %w", err)
 	}
 	return nil
 }

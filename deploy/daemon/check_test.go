@@ -14,6 +14,7 @@ import (
 
 	"tillstream/central"
 	"tillstream/deploy/daemon"
+	"tillstream/deploy/fleet"
 )
 
 // command is one of the two daemons.
@@ -43,6 +44,7 @@ func newSite(t *testing.T) site {
 			t.Fatal(err)
 		}
 		s.write(node+".yaml", strings.Replace(string(text), "\ndata: "+data+"\n", "\ndata: "+s.path(data)+"\n", 1))
+		s.write(data+"/pos.tokens", "test "+fleet.Token()+"\n")
 		s.write(data+"/card.key", strings.Repeat("secret", 8)+"\n")
 	}
 	stores, err := os.ReadFile("testdata/stores.yaml")
@@ -148,7 +150,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("card key %s, %v", cfg.CardKey, err)
 		}
 	}
-	if entries, err := os.ReadDir(s.path("till")); err != nil || len(entries) != 2 {
+	if entries, err := os.ReadDir(s.path("till")); err != nil || len(entries) != 3 {
 		t.Errorf("a check made files: %v, %v", entries, err)
 	}
 }

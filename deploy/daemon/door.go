@@ -34,6 +34,7 @@ var errStopped = errors.New("the node does not run")
 type door struct {
 	base   string
 	client http.Client
+	token  string // "": none is shown
 }
 
 func openDoor(address string) *door {
@@ -56,6 +57,9 @@ func (d *door) ask(ctx context.Context, method, path string, answer any) error {
 		return fmt.Errorf("ask %s: %w", path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if d.token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.token)
+	}
 	res, err := d.client.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
 		return errStopped

@@ -52,7 +52,7 @@ func checkEdge(stdout io.Writer, cfg edge.Config, path string) error {
 		cfg.KeepDays = int(journal.KeepDefault / (24 * time.Hour))
 	}
 	err := settle(&cfg, &cfg.Data)
-	if err = errors.Join(err, checkCardKey(cfg.CardKey)); err != nil {
+	if err = errors.Join(err, checkCardKey(cfg.CardKey), checkTokens(cfg.POSTokens)); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", path, err)
 	}
 	role := "the server of store " + cfg.Store.String()

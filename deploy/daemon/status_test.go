@@ -16,6 +16,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"tillstream/deploy/fleet"
 	"tillstream/edge"
 	"tillstream/edge/api"
 	"tillstream/kv/record"
@@ -39,6 +40,9 @@ func lonely(t *testing.T) (edge.Config, string) {
 		DC: subjects.MustToken("eu1"), Env: subjects.MustToken("test"), Brand: subjects.BrandID{Token: subjects.MustToken("acme")},
 		Store: subjects.StoreID{Token: subjects.MustToken("0042")}, Till: subjects.TillID{Token: subjects.MustToken("01")},
 		Data: filepath.Join(dir, "data"), Listen: "unix:" + filepath.Join(dir, "pos"), CardKey: filepath.Join(dir, "card.key"), ReserveMB: 1,
+	}
+	if cfg.POSTokens, err = fleet.TokensFile(dir); err != nil {
+		t.Fatal(err)
 	}
 	b, err := yaml.Marshal(cfg)
 	if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "till.yaml"), b, 0o600),
@@ -84,6 +88,7 @@ func sellAt(t *testing.T, cfg edge.Config) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+fleet.Token())
 	req.Header.Set("Idempotency-Key", rid)
 	res, err := d.client.Do(req)
 	if err != nil || res.StatusCode != http.StatusCreated {
@@ -131,6 +136,18 @@ func TestStatusOfANode(t *testing.T) {
 	s := says(t, which{URL: cfg.Listen}, false, "NOT safe to wipe: 2 records are only here", "till", "reserve")
 	if s.Node.Unconfirmed.Records != 2 || s.Node.Disk.ReserveBytes == 0 || !s.Running {
 		t.Errorf("status %+v", s)
+	}
+	for name, c := range map[string]struct {
+		ask EdgeAside
+		ok  bool
+	}{
+		"by its file": {EdgeAside{which: w}, true}, "by its address": {EdgeAside{which: which{URL: cfg.Listen}, TokenFile: cfg.POSTokens}, true},
+		"without a token": {EdgeAside{which: which{URL: cfg.Listen}}, false},
+	} {
+		var out bytes.Buffer
+		if err := c.ask.Run(t.Context(), &out); (err == nil) != c.ok || c.ok && !strings.Contains(out.String(), "Nothing is set aside") {
+			t.Errorf("aside %s: %v\n%s", name, err, &out)
+		}
 	}
 	end()
 	if s := says(t, w, false, "NOT safe to wipe: 2 records are only here", "runs         no"); s.Running {

@@ -105,11 +105,11 @@ func (r *run) invite() {
 	till := r.f.Tills()[0]
 	fmt.Fprintf(r.out, `
 The chain goes on until Ctrl-C. Ask a till for a card:
-  curl -s %s/v1/lookups -H 'Content-Type: application/json' -d '{"identifier":{"kind":"card","value":"%s"}}'
+  curl -s %s/v1/lookups -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"identifier":{"kind":"card","value":"%s"}}'
 Ask the centre:
   tillstream ops --centre %s books verify
   tillstream ops --centre %s status
-`, till.URL(), r.anyCustomer(), node.URL(), node.URL())
+`, till.URL(), fleet.Token(), r.anyCustomer(), node.URL(), node.URL())
 }
 
 func (r *run) anyCustomer() string {

@@ -38,6 +38,7 @@ func getJSON(t *testing.T, e *fleet.Edge, method, path string, answer any) {
 	req, err := http.NewRequestWithContext(ctx, method, e.URL()+path, strings.NewReader("{}"))
 	must(t, err)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+fleet.Token())
 	res, err := http.DefaultClient.Do(req)
 	must(t, err)
 	defer res.Body.Close() //nolint:errcheck // read to its end

@@ -5,10 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nkeys"
 )
+
+// token is what this process shows to the tills that it starts.
+var token = sync.OnceValue(rand.Text)
+
+// Token is what every till of a fleet in this process asks for.
+func Token() string { return token() }
+
+// TokensFile writes the file that lets this process ask a node, and gives its path.
+func TokensFile(dir string) (string, error) {
+	path := filepath.Join(dir, "pos.tokens")
+	if err := os.WriteFile(path, []byte("fleet "+Token()+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write tokens: %w", err)
+	}
+	return path, nil
+}
 
 // secretFile makes a file with a random secret unless it is there.
 func secretFile(path string) error {

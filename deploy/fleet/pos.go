@@ -72,7 +72,8 @@ func (p *POS) AppendQuestion(b []byte, isReturn bool, rid record.RID, body []byt
 	}
 	b = append(append(b, "POST "...), path...)
 	b = append(append(b, " HTTP/1.1\r\nHost: "...), p.till...)
-	b = append(b, "\r\nContent-Type: application/json\r\nIdempotency-Key: "...)
+	b = append(b, "\r\nAuthorization: Bearer "...)
+	b = append(append(b, Token()...), "\r\nContent-Type: application/json\r\nIdempotency-Key: "...)
 	b = append(append(b, rid.String()...), "\r\nContent-Length: "...)
 	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n\r\n"...)
 	return append(b, body...)

@@ -36,6 +36,7 @@ func Post(ctx context.Context, client *http.Client, till string, isReturn bool, 
 		return Answer{}, fmt.Errorf("post receipt %s: %w", rid, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+Token())
 	req.Header.Set("Idempotency-Key", rid.String())
 	res, err := client.Do(req)
 	if err != nil {
@@ -81,6 +82,7 @@ func Lookup(ctx context.Context, client *http.Client, node, card string) (Answer
 		return Answer{}, fmt.Errorf("look up: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+Token())
 	res, err := client.Do(req)
 	if err != nil {
 		return Answer{}, fmt.Errorf("look up: %w", err)

@@ -78,6 +78,9 @@ func (f *Fleet) prepareEdge(e *Edge, keys, store, till, listen string) (err erro
 		UpstreamSeed: seed, CardKey: filepath.Join(keys, "card.key"),
 		ReserveMB: 1, // a dozen nodes lie on one disk, or in memory
 	}
+	if e.cfg.POSTokens, err = TokensFile(keys); err != nil {
+		return err
+	}
 	if e.cfg.Store, err = subjects.ParseStoreID(store); err != nil {
 		return err
 	}

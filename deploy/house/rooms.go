@@ -14,7 +14,7 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/record", "kv/seal"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -30,29 +30,36 @@ func rooms() []room {
 		{path: "subjects/event", may: []string{"subjects", "kv/record"}},
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
+		{path: "kv/gen", may: []string{"kv"}, outside: onlyStandard()},
+		{path: "kv/promotion", outside: []string{
+			"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
 
 		{path: "edge", may: []string{"edge/*", ground}},
 		{path: "edge/leaf", may: []string{"subjects"}},
 		{path: "edge/journal", may: []string{"subjects", "kv/record", "kv/seal"}},
-		{path: "edge/cache", may: []string{"subjects", "kv/record", "kv/seal"}},
+		{path: "edge/catalogue", may: []string{"kv/record"}, outside: onlyStandard()},
+		{path: "edge/cache", may: []string{"edge/catalogue", "subjects", "kv/record", "kv/seal"}},
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
-		{path: "edge/pricing", may: []string{"kv/record", "subjects/event"}, outside: onlyStandard()},
-		{path: "edge/api", may: []string{"edge/cache", "edge/journal", "edge/pricing", ground}},
+		{path: "edge/pricing", may: []string{"kv/promotion", "kv/record", "subjects/event"}, outside: onlyStandard()},
+		{path: "edge/scan", may: []string{"kv/record"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
+		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/pricing", "edge/scan", ground}},
+		{path: "edge/api/examples", outside: onlyStandard()},
 
 		{path: "central", may: []string{"central/*", ground}},
 		{path: "central/hub", may: []string{ground}},
 		{path: "central/streams", may: []string{"subjects", "kv", "kv/record"}},
+		{path: "central/reference", may: []string{"kv/promotion", ground}},
 		{path: "central/fold", may: []string{ground}},
 		{path: "central/replica", may: []string{"central/fold", ground}},
 		{path: "central/archive", may: []string{"central/fold", "central/replica", ground}},
 		{path: "central/books", may: []string{"central/fold", ground}},
 		{path: "central/ingest", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/scrub", may: []string{"central/hub", "central/fold", ground}},
-		{path: "central/feed", may: []string{"central/replica", "central/books", ground}},
-		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/streams",
+		{path: "central/feed", may: []string{"central/replica", "central/books", "central/reference", ground}},
+		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/reference", "central/streams",
 			"central/archive", "central/scrub", ground}},
 
 		{path: "deploy/bench", may: []string{"*"}},
@@ -63,11 +70,13 @@ func rooms() []room {
 		{path: "deploy/laws", may: []string{"central", "central/*", "deploy/sales", ground}},
 		{path: "deploy/mutant", outside: onlyStandard()},
 		{path: "deploy/ops", may: []string{"*"}},
+		{path: "deploy/pos", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
 		{path: "deploy/trial", may: []string{"*"}},
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 		{path: "deploy/soak", may: []string{"*"}},
+		{path: "deploy/vectors", may: []string{"*"}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // advise adds to an error what the operator can do about it.
@@ -29,7 +30,7 @@ func (c *Command) adviceOn(p *Problem) string {
 		return "Name the file with the node's token with --token-file FILE: what the file of the node's setting admin_token_file holds."
 	case p.Status == http.StatusUnauthorized:
 		return "What " + c.TokenFile + " holds is not the node's token: it has to be what the file of the node's setting admin_token_file holds."
-	case p.Type == "/problems/not-found":
+	case p.Type == "/problems/not-found" && strings.HasPrefix(p.Detail, "account "):
 		return "Nothing has been posted for it in this brand. Check the number; a receipt that is still on its way is counted when its store is connected."
 	case p.Type == "/problems/no-archive":
 		return "Name a node that keeps one with --centre URL: ops status shows which do."

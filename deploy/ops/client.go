@@ -28,14 +28,21 @@ const (
 
 var errNoNode = errors.New("no node of the centre is named")
 
+// file is a question that goes as it is.
+type file []byte
+
 // first asks the nodes one after the other until one answers.
 func (c Client) first(ctx context.Context, method, path string, question, answer any) error {
+	return c.firstFor(ctx, askLimit, method, path, question, answer)
+}
+
+func (c Client) firstFor(ctx context.Context, limit time.Duration, method, path string, question, answer any) error {
 	if len(c.URLs) == 0 {
 		return errNoNode
 	}
 	var errs []error
 	for _, url := range c.URLs {
-		err := c.ask(ctx, url, method, path, question, answer)
+		err := c.askFor(ctx, limit, url, method, path, question, answer)
 		var p *Problem
 		if err == nil || errors.As(err, &p) && p.Status < http.StatusInternalServerError {
 			return err
@@ -68,8 +75,12 @@ func (c Client) askFor(ctx context.Context, limit time.Duration, url, method, pa
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var body io.Reader
-	if question != nil {
-		b, err := json.Marshal(question)
+	switch q := question.(type) {
+	case nil:
+	case file:
+		body = bytes.NewReader(q)
+	default:
+		b, err := json.Marshal(q)
 		if err != nil {
 			return err
 		}

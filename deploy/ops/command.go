@@ -26,6 +26,11 @@ type Command struct {
 	Books     booksCommand     `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
 	Archive   archiveCommand   `cmd:"" help:"The archive of the journal: the centre's backup."`
 	Scrub     scrubCommand     `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
+
+	Items      itemsCommand      `cmd:"" help:"The item master: its import, what is in it."`
+	Promotions promotionsCommand `cmd:"" help:"Promotions: put, list, show, stop."`
+	Sets       documentsCommand  `cmd:"" help:"Product sets that promotions name: put, list, show, remove."`
+	Settings   documentsCommand  `cmd:"" help:"Settings that fall to every till: put, list, show, remove."`
 }
 
 // client gives the client that the flags describe.

@@ -51,7 +51,7 @@ func TestReadmeNamesTheModules(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`).FindAllStringSubmatch(string(mod), -1) {
 		want[m[1]] = m[2]
 	}
-	for _, tool := range regexp.MustCompile(`(?m)^tool (\S+)$`).FindAllStringSubmatch(string(mod), -1) {
+	for _, tool := range regexp.MustCompile(`(?m)^(?:tool |\t)(\S+/cmd/\S+)$`).FindAllStringSubmatch(string(mod), -1) {
 		for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+) // indirect$`).FindAllStringSubmatch(string(mod), -1) {
 			if strings.HasPrefix(tool[1], m[1]+"/") {
 				want[m[1]] = m[2]

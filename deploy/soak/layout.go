@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"tillstream/central"
+	"tillstream/deploy/fleet"
 	"tillstream/deploy/relay"
 	"tillstream/edge"
 	"tillstream/subjects"
@@ -38,6 +39,9 @@ func (w *world) layout() error {
 		if err := os.WriteFile(w.key(name), []byte(rand.Text()+rand.Text()+"\n"), 0o600); err != nil {
 			return fmt.Errorf("make secret: %w", err)
 		}
+	}
+	if _, err := fleet.TokensFile(w.key("")); err != nil {
+		return err
 	}
 	for _, n := range w.nodes {
 		if n.target.tier == atCentre {
@@ -115,6 +119,7 @@ func (w *world) config(n *node) (any, error) {
 	cfg := edge.Config{
 		DC: b.DC, Env: b.Env, Brand: b.Brand, Store: n.store, Till: n.till, Data: n.data,
 		Listen: "unix:" + w.socket(n.target), UpstreamSeed: w.key(n.target.name() + ".seed"), CardKey: w.key("card.key"),
+		POSTokens: w.key("pos.tokens"),
 	}
 	var err error
 	if n.target.tier == atStore {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"tillstream/deploy/fleet"
 	"tillstream/deploy/laws"
 	"tillstream/deploy/sales"
 	"tillstream/kv/record"
@@ -154,6 +155,7 @@ func (n *node) post(ctx context.Context, wait time.Duration, path string, rid re
 		return 0, nil, fmt.Errorf("post receipt %s: %w", rid, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+fleet.Token())
 	req.Header.Set("Idempotency-Key", rid.String())
 	a := &answer{}
 	status, err := n.put(req, a)
@@ -201,6 +203,7 @@ func (n *node) lookUp(ctx context.Context, card string) (s shopper, err error) {
 		return s, fmt.Errorf("look up at %s: %w", n.target, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+fleet.Token())
 	status, err := n.put(req, &s)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)

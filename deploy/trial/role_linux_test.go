@@ -80,9 +80,13 @@ func playTill(_ context.Context, run func(func(context.Context) error)) error {
 	if err := os.WriteFile(key, []byte(strings.Repeat("c4", seal.KeySize)), 0o600); err != nil {
 		return err
 	}
+	tokens, err := fleet.TokensFile(*data)
+	if err != nil {
+		return err
+	}
 	n, err := edge.Open(edge.Config{
 		DC: brand.DC, Env: brand.Env, Brand: brand.Brand, Store: shop, Till: first,
-		Data: *data, Listen: "127.0.0.1:0", CardKey: key,
+		Data: *data, Listen: "127.0.0.1:0", CardKey: key, POSTokens: tokens,
 	}, "trial", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

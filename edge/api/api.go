@@ -33,6 +33,13 @@ type Config struct {
 	Cache   *cache.Cache     // required
 	Cards   *seal.Cards      // required
 
+	// Tokens is the path of the file that says who may ask. Required; read again when it changes.
+	Tokens string
+	// Ring seals what a POS carries or leaves here: a quote's context, a suspended basket. Required.
+	Ring *seal.Ring
+	// Baskets is the directory of suspended baskets. Empty: none can be suspended here.
+	Baskets string
+
 	// CardPrefixes begin the chain's own card numbers: such a number is never taken for a payment
 	// card's. None: every number of a payment card's form is refused.
 	CardPrefixes []string
@@ -40,6 +47,12 @@ type Config struct {
 	// Ask asks upstream for a shopper who is not known here; source is "store" or "central". It
 	// gives up when ctx ends. Nil: there is nobody to ask.
 	Ask func(context.Context, record.AccountID) (s record.Shopper, source string, found bool, err error)
+
+	// Hold asks the centre about points and coupons set aside. Nil: nobody can be asked.
+	Hold func(context.Context, record.HoldQuestion) (record.HoldAnswer, error)
+
+	// Facts are what a quote is made of beside the basket. Zero: no promotions, no coupons.
+	Facts Facts
 
 	// Upstream gives the time of upstream's last answer to this node, zero if there was none. Nil: none.
 	Upstream func() time.Time
@@ -60,11 +73,21 @@ type Config struct {
 
 // API answers a POS. Its methods are safe for many goroutines.
 type API struct {
-	cfg       Config
-	read      reader
-	listener  net.Listener
-	server    http.Server
-	meters    *meters
+	cfg      Config
+	read     reader
+	listener net.Listener
+	server   http.Server
+	meters   *meters
+	callers  *callers
+	baskets  *baskets // nil: none can be suspended
+	board    *board
+	guesses  guesses
+	plain    plainRules
+	past     past
+	page     struct { // of docs, once it is asked for
+		once sync.Once
+		text []byte
+	}
 	gate      gate
 	crashed   chan struct{}
 	crashOnce sync.Once
@@ -79,12 +102,25 @@ func Open(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
+	callers, err := openCallers(cfg.Tokens, cfg.Log)
+	if err != nil {
+		return nil, fmt.Errorf("open api: %w", err)
+	}
+	baskets, err := openBaskets(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open api: %w", err)
+	}
 	l, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
+	plain, err := newPlainRules()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open api: %w", err), l.Close())
+	}
 	a := &API{
 		cfg: cfg, listener: l, meters: meters, crashed: make(chan struct{}),
+		callers: callers, baskets: baskets, plain: plain, board: newBoard(cfg.Now),
 		read: reader{
 			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes,
 			programme: pricing.Base(),
@@ -99,6 +135,7 @@ func Open(cfg Config) (*API, error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
+	a.server.RegisterOnShutdown(a.board.close) // or a stream would keep Run for as long as it lives
 	return a, nil
 }
 
@@ -106,8 +143,8 @@ func (c *Config) complete() error {
 	switch {
 	case c.Store.IsZero():
 		return errors.New("no store")
-	case c.Journal == nil || c.Cache == nil || c.Cards == nil:
-		return errors.New("journal, cache and card key are required")
+	case c.Journal == nil || c.Cache == nil || c.Cards == nil || c.Ring == nil:
+		return errors.New("journal, cache, card key and key ring are required")
 	}
 	if c.Upstream == nil {
 		c.Upstream = func() time.Time { return time.Time{} }

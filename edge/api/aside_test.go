@@ -46,7 +46,7 @@ func asides(t *testing.T, n *node) []exchange {
 			reply: n.do("POST", move, map[string]string{"Content-Type": ""}, []byte("{}"))},
 	}
 	w := &recorder{header: http.Header{}}
-	n.api.writeProblem(w, "rehome", errors.Join(journal.ErrFull))
+	n.api.writeProblem(w, "rehomeAside", caller{}, errors.Join(journal.ErrFull))
 	return append(out, exchange{name: "full", path: move, status: w.status, problem: "disk-full", reply: reply{w.status, w.header, w.body}})
 }
 

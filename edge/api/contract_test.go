@@ -21,7 +21,8 @@ import (
 // exchange is one question and what must come back.
 type exchange struct {
 	name    string
-	path    string // template, as in the document; the method is the document's
+	path    string // template, as in the document
+	method  string // "": the only one the document has
 	status  int
 	problem string // "" for an answer
 	field   string
@@ -34,10 +35,13 @@ type exchange struct {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	doc := readContract(t, Document)
-	ring := exchanges(t)
+	ring := append(exchanges(t), more(t)...)
 	seen := map[string]map[string]bool{} // operation -> statuses and problems
 	for _, e := range ring {
-		method := methodOf(t, doc, e.path)
+		method := e.method
+		if method == "" {
+			method = methodOf(t, doc, e.path)
+		}
 		op := doc.operation(method, e.path)
 		id := op["operationId"].(string)
 		if seen[id] == nil {
@@ -49,15 +53,24 @@ func TestContract(t *testing.T) {
 			media = "application/problem+json"
 			seen[id][e.problem] = true
 			p := wantProblem(t, e.reply, e.problem, e.status)
+			known, _ := doc.get(doc.root, "x-problem-types", e.problem).(obj)
+			if known["status"] != float64(p.Status) || known["action"] != p.Action {
+				t.Errorf("%s: %d and %s, the table of problems says %v", e.name, p.Status, p.Action, known)
+			}
 			if p.Field != e.field {
 				t.Errorf("%s: field %q, want %q", e.name, p.Field, e.field)
 			}
+		} else if e.reply.status == 0 && method == "GET" && e.path == "/v1/messages" {
+			continue // has a test of its own
 		} else if e.reply.status != e.status {
 			t.Errorf("%s: got %d %s, want %d", e.name, e.reply.status, e.reply.body, e.status)
 			continue
 		}
 		schema := doc.get(op, "responses", fmt.Sprint(e.status), "content", media, "schema")
 		var body any
+		if schema == nil && len(e.reply.body) == 0 {
+			continue // 204
+		}
 		if err := json.Unmarshal(e.reply.body, &body); err != nil {
 			t.Errorf("%s: %v", e.name, err)
 		}
@@ -110,12 +123,8 @@ func methodOf(t *testing.T, doc contract, path string) string {
 
 func checkSubject(t *testing.T, id string, op obj) {
 	t.Helper()
-	want := map[string]string{
-		"lookUpShopper": subjects.POSLookup, "commitReceipt": subjects.POSReceipt,
-		"commitReturn": subjects.POSReturn, "findReceipt": subjects.POSReceipts,
-	}[id]
-	if got, _ := op["x-subject"].(string); got != want {
-		t.Errorf("%s: subject %q, want %q", id, got, want)
+	if got, ok := op["x-subject"].(string); ok && !slices.Contains(subjects.POSQuestions(), got) {
+		t.Errorf("%s: subject %q is none that a POS may ask", id, got)
 	}
 }
 
@@ -222,9 +231,10 @@ func outages(t *testing.T, path string) []exchange {
 			t.Fatal(e)
 		}
 		r.Header.Set("Content-Type", "application/json")
-		n.api.serve("receipt", askBody, func(context.Context, question) (answer, error) {
+		r.Header.Set("Authorization", bearer)
+		n.api.serve(operation{id: "commitReceipt", body: true, answer: func(context.Context, question) (answer, error) {
 			return answer{}, fmt.Errorf("commit: %w", err)
-		}).ServeHTTP(w, r)
+		}}).ServeHTTP(w, r)
 		out = append(out, exchange{name: slug, path: path, status: w.status, problem: slug, reply: reply{w.status, w.header, w.body}})
 	}
 	internal := out[slices.IndexFunc(out, func(e exchange) bool { return e.problem == "internal" })]
@@ -262,7 +272,7 @@ func lookups(t *testing.T, n *node) []exchange {
 		{`null`, "invalid-field", "/identifier"},
 		{`[]`, "invalid-field", ""},
 		{`{"identifier":{"kind":"card","kind":"card"}}`, "duplicate-key", "/identifier/kind"},
-		{`{"identifier":{"kind":"phone","value":"1"}}`, "invalid-field", "/identifier/kind"},
+		{`{"identifier":{"kind":"face","value":"1"}}`, "invalid-field", "/identifier/kind"},
 		{`{"identifier":{"kind":"card"}}`, "invalid-field", "/identifier/value"},
 		{`{"identifier":{"kind":"card","value":"1 2"}}`, "invalid-field", "/identifier/value"},
 		{`{"identifier":{"kind":"card","value":"ü"}}`, "invalid-field", "/identifier/value"},

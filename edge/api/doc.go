@@ -1,33 +1,44 @@
-// Package api is the answers that a POS gets from its own node: who is this shopper, keep this
-// receipt, keep this return, what became of that receipt. openapi.yaml is the contract, written before
-// the code and served at /openapi.yaml; this page is how a POS lives with it.
+// Package api is the answers that a POS gets from its own node. openapi.yaml is the contract, written
+// before the code: contract.gen.go (the types, and the table of operations) is generated from it, it is
+// served at /openapi.yaml, and at /docs as a page with what a POS does about each time-out and problem.
 //
 // # Doors
 //
 // HTTP on a loopback address or a unix socket, never on another one; and NATS micro services on the
-// node's own NATS (subjects.POSLookup, POSReceipt, POSReturn, POSReceipts), the same JSON in and out,
-// the key in the header Idempotency-Key, the status in [HeaderStatus]. /metrics is HTTP only. Over NATS a
+// node's own NATS ([subjects.POSQuestions]), the same JSON in and out. Both range over the same table of
+// operations, and meet in reply. Metrics, the papers and the stream of messages are HTTP only. Over NATS a
 // question is heard only if its answer goes to an inbox: below subjects.POSInbox, or a client's default.
+//
+// Who asks shows a token of Config.Tokens; health, metrics and the papers need none, and tell nothing of
+// shoppers. A token, or the document itself, may be for training: it is answered as if it were kept, and
+// nothing is.
 //
 // # Flow
 //
-// Look the shopper up when the card is scanned. Draw a rid (UUIDv7) when the basket opens. When the
-// sale is paid, send it to /v1/receipts with the rid as Idempotency-Key. No answer within two
-// seconds: send the same bytes again, or ask /v1/receipts/{rid}; neither can double the receipt. Still
-// none: keep the receipt in the POS's own queue, print "points follow", and send it later.
+// Look the shopper up when the card is scanned. Draw a rid (UUIDv7) when the basket opens. Quote it as
+// often as it changes: a quote is pure and keeps nothing; all it was priced by (segments, coupons, limits,
+// item facts, the moment) travels sealed in its context. When the sale is paid, send the basket with what
+// the quote said of itself to /v1/receipts, the rid as Idempotency-Key: it is priced again, by the same
+// facts under the same revision, and has to come out the same. No answer within two seconds: send the same
+// bytes again, or ask /v1/receipts/{rid}; neither can double the receipt.
 //
-// The body goes to the journal exactly as it came; the header before it carries the account, the
-// points and the day, so that nobody above opens the body.
+// A receipt without a quote goes to the journal exactly as it came. One with a quote is kept with what was
+// priced as a last member "priced", a linked return or a void with "returned": a return a month later
+// finds what each line got there, without the rules of then. The header before the body carries the
+// account, the points and the day, so that nobody above opens the body.
 //
 // # Durability
 //
-// 201 is said after the journal's fsync. This package keeps nothing itself.
+// 201 is said after the journal's fsync. Suspended baskets are files of their own, sealed, fsynced, worth
+// little: 24 hours, at most 100. Messages and the count of wrong coupon codes are in memory only. What was
+// given back of which sale is read from the journal when it is first needed.
 //
 // # Failure
 //
 // Every error is one entry of the switch in problem.go (RFC 9457). A shopper whom nobody could look up
-// in time is not an error: the sale goes on and its points count. A damaged or slow cache costs the
-// shopper's balance in the answer, never the receipt. Stopping answers those who wait; Crash drops them.
+// in time is not an error: the sale goes on and its points count. Nor is a coupon that cannot be used, in a
+// quote. A hold that nobody can place is a problem that says: go on without. A damaged or slow cache costs
+// the shopper's balance in the answer, never the receipt. Stopping answers those who wait; Crash drops them.
 //
 // Payment card numbers are refused in every field of a request, and no problem, log or metric repeats
 // one, or any other value of a request.

@@ -14,7 +14,9 @@ import (
 	"tillstream/kv/record"
 )
 
-// Document is the OpenAPI document.
+//go:generate go tool oapi-codegen --config codegen/config.yaml -o contract.gen.go openapi.yaml
+
+// Document is the OpenAPI document. Types and the table of operations in contract.gen.go are made from it.
 //
 //go:embed openapi.yaml
 var Document []byte
@@ -23,93 +25,130 @@ var Document []byte
 const (
 	HeaderKey      = "Idempotency-Key"
 	HeaderReplayed = "Idempotent-Replayed"
+	headerTraining = "Tillstream-Training"
+	headerAuth     = "Authorization"
+	headerMatch    = "If-Match"
+	headerETag     = "ETag"
 )
+
+// operation is one of the document's: a line of the table that is generated from it.
+type operation struct {
+	id           string
+	method, path string
+	subject      string // at the NATS door; "": not served there
+	body         bool   // it comes with JSON
+	open         bool   // to callers without a token
+	answer       func(context.Context, question) (answer, error)
+	stream       http.HandlerFunc // instead of answer
+}
 
 // question is what came through a door.
 type question struct {
-	body []byte
-	key  string // of HeaderKey
-	rid  string // whose receipt is asked for
+	body   []byte
+	id     string // in the path: a rid, or what else the operation asks for
+	key    string // of HeaderKey
+	match  string // of If-Match
+	caller caller
 }
 
 // answer is what goes back through it.
 type answer struct {
 	status   int
 	replayed bool
-	body     any
+	etag     string
+	body     any // nil: none; json.RawMessage goes as it is
 }
-
-// operation answers one question; its errors become problems.
-type operation func(context.Context, question) (answer, error)
-
-// asks takes the question out of an HTTP request.
-type asks func(http.ResponseWriter, *http.Request) (question, error)
 
 // routes is the HTTP door. A path that is known under another method answers 405, another path 404.
 func (a *API) routes() http.Handler {
 	mux := http.NewServeMux()
+	methods := map[string]string{}
 	add := func(method, path string, h http.Handler) {
 		mux.Handle(method+" "+path, h)
-		mux.Handle(path, a.refuse(&methodError{method}))
+		if methods[path] != "" {
+			methods[path] += ", "
+		}
+		methods[path] += method
 	}
-	add("POST", "/v1/lookups", a.serve("lookup", askBody, a.lookUp))
-	add("POST", "/v1/receipts", a.serve("receipt", askBody, a.commit(record.KindSale)))
-	add("POST", "/v1/returns", a.serve("return", askBody, a.commit(record.KindReturn)))
-	add("GET", "/v1/receipts/{rid}", a.serve("find", askPath, a.find))
-	add("GET", "/v1/health", a.serve("health", askPath, a.health))
-	add("GET", "/v1/aside", a.serve("aside", askPath, a.aside))
-	add("POST", "/v1/aside/rehome", a.serve("rehome", askBody, a.rehome))
-	add("GET", "/openapi.yaml", http.HandlerFunc(serveDocument))
+	for _, o := range operations(a, a.readMessages) {
+		add(o.method, o.path, a.serve(o))
+	}
+	add("GET", "/openapi.yaml", paper("application/yaml", func() []byte { return Document }))
+	add("GET", "/docs", paper("text/html; charset=utf-8", a.docs))
 	if a.cfg.Metrics != nil {
 		add("GET", "/metrics", a.cfg.Metrics)
+	}
+	for path, allow := range methods {
+		mux.Handle(path, a.refuse(&methodError{allow}))
 	}
 	mux.Handle("/", a.refuse(errNoSuchPath))
 	return mux
 }
 
-func serveDocument(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/yaml")
-	_, _ = w.Write(Document) // the reader has gone: nobody to tell
+func paper(kind string, text func() []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(text()) // the reader has gone: nobody to tell
+	})
 }
 
 func (a *API) refuse(err error) http.Handler {
-	return a.serve("none", func(http.ResponseWriter, *http.Request) (question, error) {
-		return question{}, err
-	}, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.writeProblem(w, "none", caller{}, err) })
 }
 
-func (a *API) serve(name string, ask asks, op operation) http.Handler {
+func (a *API) serve(o operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q, err := ask(w, r)
-		if err != nil {
-			a.writeProblem(w, name, err)
+		var q question
+		if !o.open {
+			var err error
+			if q.caller, err = a.callers.who(r.Header.Get(headerAuth)); err != nil {
+				a.writeProblem(w, o.id, q.caller, err)
+				return
+			}
+		}
+		if o.stream != nil {
+			o.stream(w, r)
 			return
 		}
-		ans, err := a.answer(r.Context(), q, op)
-		if err != nil {
-			a.writeProblem(w, name, err)
+		if err := q.take(&o, w, r); err != nil {
+			a.writeProblem(w, o.id, q.caller, err)
 			return
+		}
+		ans, err := a.reply(r.Context(), &o, q)
+		if err != nil {
+			a.writeProblem(w, o.id, q.caller, err)
+			return
+		}
+		if q.caller.training {
+			w.Header().Set(headerTraining, "true")
 		}
 		if ans.replayed {
 			w.Header().Set(HeaderReplayed, "true")
+		}
+		if ans.etag != "" {
+			w.Header().Set(headerETag, ans.etag)
 		}
 		write(w, "application/json", ans.status, ans.body)
 	})
 }
 
-// answer is where both doors meet.
-func (a *API) answer(ctx context.Context, q question, op operation) (answer, error) {
+// reply is where both doors meet.
+func (a *API) reply(ctx context.Context, o *operation, q question) (answer, error) {
 	if !a.gate.enter() {
 		return answer{}, errStopping
 	}
 	defer a.gate.leave()
-	return op(ctx, q)
+	a.meters.asked(q.caller.name, o.id)
+	return o.answer(ctx, q)
 }
 
-func (a *API) writeProblem(w http.ResponseWriter, name string, err error) {
-	p := a.refused(name, err)
+func (a *API) writeProblem(w http.ResponseWriter, op string, c caller, err error) {
+	p := a.refused(op, c, err)
 	if m, ok := errors.AsType[*methodError](err); ok {
 		w.Header().Set("Allow", m.allow)
+	}
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	if p.RetryAfterMS > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt((p.RetryAfterMS+999)/1000, 10))
@@ -118,29 +157,38 @@ func (a *API) writeProblem(w http.ResponseWriter, name string, err error) {
 }
 
 // refused turns an error into its problem, counts it, and logs what someone may act on.
-func (a *API) refused(name string, err error) *Problem {
+func (a *API) refused(op string, c caller, err error) *Problem {
 	p := problemOf(err)
-	a.meters.refused(name, p.slug())
-	if p.Status >= http.StatusInternalServerError && !errors.Is(err, errStopping) {
-		a.cfg.Log.Error("a question of the POS is not answered", "operation", name, "problem", p.slug(), "err", err)
+	p.Training = c.training
+	slug := p.slug()
+	a.meters.refused(op, slug)
+	if p.Status >= http.StatusInternalServerError && !errors.Is(err, errStopping) && !errors.Is(err, errNoHold) {
+		a.cfg.Log.Error("a question of the POS is not answered", "operation", op, "pos", c.name, "problem", slug, "err", err)
 	} else {
-		a.cfg.Log.Debug("a question of the POS is refused", "operation", name, "problem", p.slug(), "field", p.Field)
+		a.cfg.Log.Debug("a question of the POS is refused", "operation", op, "pos", c.name, "problem", slug, "field", p.Field)
 	}
 	return p
 }
 
 func write(w http.ResponseWriter, kind string, status int, body any) {
-	b := mustEncode(body)
 	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	b := mustEncode(body)
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
-	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // the POS has gone: it asks again by rid
 }
 
 // mustEncode writes an answer. Answers are structs of texts and numbers, which cannot fail to encode.
 func mustEncode(body any) []byte {
+	if raw, ok := body.(json.RawMessage); ok {
+		return raw
+	}
 	b, err := json.Marshal(body)
 	if err != nil {
 		panic(err)
@@ -148,36 +196,42 @@ func mustEncode(body any) []byte {
 	return b
 }
 
-func askPath(_ http.ResponseWriter, r *http.Request) (question, error) {
-	return question{rid: r.PathValue("rid")}, nil
+// take takes the question out of a request.
+func (q *question) take(o *operation, w http.ResponseWriter, r *http.Request) (err error) {
+	q.key, q.match = r.Header.Get(HeaderKey), r.Header.Get(headerMatch)
+	if q.id = r.PathValue("rid"); q.id == "" {
+		q.id = r.PathValue("id")
+	}
+	if o.body {
+		q.body, err = readBody(w, r)
+	}
+	return err
 }
 
-// askBody reads a JSON body of at most record.MaxBody bytes. A media type is asked for so that a page
+// readBody reads a JSON body of at most record.MaxBody bytes. A media type is asked for so that a page
 // in a browser cannot post a form here.
-func askBody(w http.ResponseWriter, r *http.Request) (question, error) {
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if t := r.Header.Get("Content-Type"); t != "application/json" {
 		if m, _, err := mime.ParseMediaType(t); err != nil || m != "application/json" {
-			return question{}, errMediaType
+			return nil, errMediaType
 		}
 	}
 	if r.ContentLength > record.MaxBody {
-		return question{}, errTooLarge
+		return nil, errTooLarge
 	}
-	body, err := readBody(w, r)
+	var body []byte
+	var err error
+	if r.ContentLength < 0 {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, record.MaxBody))
+	} else {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return question{}, errTooLarge
+		return nil, errTooLarge
 	}
 	if err != nil {
-		return question{}, errIncomplete
+		return nil, errIncomplete
 	}
-	return question{body: body, key: r.Header.Get(HeaderKey)}, nil
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength < 0 {
-		return io.ReadAll(http.MaxBytesReader(w, r.Body, record.MaxBody))
-	}
-	body := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(r.Body, body)
-	return body, err
+	return body, nil
 }

@@ -11,8 +11,8 @@ import (
 
 const unixPrefix = "unix:"
 
-// ErrNotLocal means that an address could be reached from another computer. Callers are not
-// authenticated, so there is no way to allow it.
+// ErrNotLocal means that an address could be reached from another computer. Tokens are not made for a
+// network: there is no way to allow it.
 var ErrNotLocal = errors.New("not a loopback address or a unix socket")
 
 // listen binds a loopback address or a unix socket, and refuses every other.

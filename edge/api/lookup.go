@@ -9,27 +9,6 @@ import (
 	"tillstream/kv/record"
 )
 
-// Shopper is the answer to a look-up.
-type Shopper struct {
-	ID         record.AccountID `json:"id"`
-	CardMasked string           `json:"card_masked"`
-	Known      bool             `json:"known"`            // false: nobody could say in time
-	Points     *Points          `json:"points,omitempty"` // while not known, at most what is pending here
-	Source     string           `json:"source"`           // who knew
-	AsOf       *time.Time       `json:"as_of,omitempty"`  // when the points last changed; nil: not known
-	Stale      bool             `json:"stale"`
-	Missing    []string         `json:"missing,omitempty"` // parts that did not come in time
-}
-
-// Points are a shopper's, or a receipt's. Absent is not known.
-type Points struct {
-	Earned    *int64 `json:"earned,omitempty"`
-	TakenBack *int64 `json:"taken_back,omitempty"`
-	Available *int64 `json:"available,omitempty"`
-	Pending   *int64 `json:"pending,omitempty"`
-	Debt      *int64 `json:"debt,omitempty"`
-}
-
 func (p *Points) balance(s record.Shopper) {
 	p.Available, p.Pending, p.Debt = &s.Balance, &s.Pending, &s.Debt
 }
@@ -43,65 +22,74 @@ const (
 	sourceStore = "store"
 )
 
-func (r *reader) lookup(b []byte) (card string, wait time.Duration, err error) {
-	var body lookupBody
+func (r *reader) lookup(b []byte) (who *Identifier, wait time.Duration, err error) {
+	var body Lookup
 	if err := decode(b, &body); err != nil {
-		return "", 0, err
+		return nil, 0, err
 	}
 	if field := body.Identifier.paymentCard("/identifier", r.own); field != "" {
-		return "", 0, &cardError{field}
+		return nil, 0, &cardError{field}
 	}
-	if err := body.Identifier.check("/identifier"); err != nil {
-		return "", 0, err
+	if err := body.Identifier.check("/identifier", r.own); err != nil {
+		return nil, 0, err
 	}
 	ms := int64(defaultWait)
 	if body.WaitMS != nil {
 		ms = *body.WaitMS
 	}
 	if ms < 0 || ms > maxWait {
-		return "", 0, invalid("/wait_ms", "want 0 to 2000")
+		return nil, 0, invalid("/wait_ms", "want 0 to 2000")
 	}
-	return body.Identifier.Value, time.Duration(ms) * time.Millisecond, nil
+	return body.Identifier, time.Duration(ms) * time.Millisecond, nil
 }
 
-func (a *API) lookUp(ctx context.Context, q question) (answer, error) {
-	card, wait, err := a.read.lookup(q.body)
+func (a *API) lookUpShopper(ctx context.Context, q question) (answer, error) {
+	id, wait, err := a.read.lookup(q.body)
 	if err != nil {
 		return answer{}, err
 	}
-	account := a.read.cards.Account(card)
-	s := Shopper{ID: account, CardMasked: mask(card), Source: sourceLocal, Known: true, Points: new(Points)}
+	account := a.read.cards.Account(id.Value)
+	s := Shopper{
+		ID: account, CardMasked: mask(id.Value), Source: sourceLocal, Known: true, Points: new(Points),
+		Training: q.caller.training,
+	}
+	if err := a.find(ctx, &s, account, wait); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: &s}, nil
+}
+
+// find fills in what is known here, or upstream within wait.
+func (a *API) find(ctx context.Context, s *Shopper, account record.AccountID, wait time.Duration) error {
 	here, ok := a.cached(account)
-	switch {
-	case ok && here.AsOf > 0:
+	if ok && here.AsOf > 0 {
 		s.Stale = a.stale()
 		s.tell(here)
+		a.meters.lookup(s.Source)
+		return nil
+	}
+	there, source, found, err := a.ask(ctx, account, wait)
+	switch {
+	case err != nil:
+		// Not a problem of the POS: the sale goes on, and the receipt's points count.
+		a.cfg.Log.Debug("upstream did not say who a shopper is", "account", account, "err", err)
+		a.meters.lookup("none")
+		s.Known, s.Stale, s.Missing, s.Points = false, true, []string{"points"}, pending(here, ok)
+		return nil
+	case found && there.AsOf == 0: // upstream, too, has receipts only
+		s.Source = source
+		s.Known, s.Missing, s.Points = false, []string{"points"}, pending(there, true)
+	case found:
+		s.Source = source
+		s.tell(there)
+	case ok: // a new card, whose first receipts lie here
+		s.tell(here)
 	default:
-		there, source, found, err := a.ask(ctx, account, wait)
-		switch {
-		case err != nil:
-			// Not a problem of the POS: the sale goes on, and the receipt's points count.
-			a.cfg.Log.Debug("upstream did not say who a shopper is", "account", account, "err", err)
-			a.meters.lookup("none")
-			s.Known, s.Stale, s.Missing, s.Points = false, true, []string{"points"}, pending(here, ok)
-			return answer{status: http.StatusOK, body: &s}, nil
-		case found && there.AsOf == 0: // upstream, too, has receipts only
-			s.Source = source
-			s.Known, s.Missing, s.Points = false, []string{"points"}, pending(there, true)
-			a.meters.lookup(source)
-			return answer{status: http.StatusOK, body: &s}, nil
-		case found:
-			s.Source = source
-			s.tell(there)
-		case ok: // a new card, whose first receipts lie here
-			s.tell(here)
-		default:
-			a.meters.lookup("unknown")
-			return answer{}, errCardUnknown
-		}
+		a.meters.lookup("unknown")
+		return errCardUnknown
 	}
 	a.meters.lookup(s.Source)
-	return answer{status: http.StatusOK, body: &s}, nil
+	return nil
 }
 
 func (s *Shopper) tell(r record.Shopper) {

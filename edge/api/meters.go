@@ -13,6 +13,7 @@ type meters struct {
 	receipts *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 	lookups  *prometheus.CounterVec
+	asks     *prometheus.CounterVec
 	commits  prometheus.Histogram
 }
 
@@ -33,13 +34,17 @@ func newMeters(r prometheus.Registerer) (*meters, error) {
 			Name: "tillstream_pos_lookups_total",
 			Help: "Look-ups by who knew: local, store, central, unknown (nobody does), none (nobody could say).",
 		}, []string{"source"}),
+		asks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tillstream_pos_questions_total",
+			Help: "Questions by the name of the POS's token and operation.",
+		}, []string{"pos", "operation"}),
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tillstream_pos_commit_seconds",
 			Help:    "Wait for the journal to keep a receipt.",
 			Buckets: prometheus.ExponentialBuckets(50e-6, 2, 16),
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.receipts, m.refusals, m.lookups, m.commits} {
+	for _, c := range []prometheus.Collector{m.receipts, m.refusals, m.lookups, m.asks, m.commits} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -56,6 +61,12 @@ func (m *meters) receipt(kind record.Kind, repeated bool) {
 		result = "repeated"
 	}
 	m.receipts.WithLabelValues(kind.String(), result).Inc()
+}
+
+func (m *meters) asked(pos, operation string) {
+	if m != nil {
+		m.asks.WithLabelValues(pos, operation).Inc()
+	}
 }
 
 func (m *meters) refused(operation, problem string) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,14 +17,16 @@ import (
 	"tillstream/subjects"
 )
 
-// Headers of an answer over NATS, beside HeaderReplayed.
+// Headers over NATS, beside those of HTTP.
 const (
 	HeaderStatus  = "Pos-Status"  // the HTTP status
 	HeaderProblem = "Pos-Problem" // the problem's type, if it is one
+
+	HeaderID = "Pos-Id" // of a question: what is in the path over HTTP
 )
 
 // serviceVersion is the version that the micro service announces: the contract's, not the program's.
-const serviceVersion = "1.0.0"
+const serviceVersion = "1.1.0"
 
 // atOnce is how many questions of one kind are answered at a time over NATS; more wait in the
 // subscription. The journal commits those that wait together.
@@ -49,30 +52,24 @@ func (a *API) openDoor(base context.Context) (*natsDoor, error) {
 		return nil, fmt.Errorf("announce the POS service: %w", err)
 	}
 	d := &natsDoor{api: a, base: base, service: service}
-	for _, e := range [...]struct {
-		name, subject string
-		op            operation
-		ask           func(micro.Request) (question, error)
-	}{
-		{"lookup", subjects.POSLookup, a.lookUp, askMessage},
-		{"receipt", subjects.POSReceipt, a.commit(record.KindSale), askMessage},
-		{"return", subjects.POSReturn, a.commit(record.KindReturn), askMessage},
-		{"find", subjects.POSReceipts, a.find, askRID},
-	} {
+	for _, o := range operations(a, nil) {
+		if o.subject == "" {
+			continue
+		}
 		slots := make(chan struct{}, atOnce)
 		handle := func(r micro.Request) {
 			if !mayHear(r.Reply()) {
-				d.dropped(e.name)
+				d.dropped(o.id)
 				return
 			}
 			slots <- struct{}{} // freed by goroutines that all end within commitWait
-			if !d.spawn(func() { d.handle(e.name, r, e.ask, e.op); <-slots }) {
+			if !d.spawn(func() { d.handle(&o, r); <-slots }) {
 				<-slots
-				d.problem(e.name, r, errStopping)
+				d.problem(o.id, caller{}, r, errStopping)
 			}
 		}
-		if err := service.AddEndpoint(e.name, micro.HandlerFunc(handle), micro.WithEndpointSubject(e.subject)); err != nil {
-			return nil, errors.Join(fmt.Errorf("serve %s: %w", e.subject, err), service.Stop())
+		if err := service.AddEndpoint(o.id, micro.HandlerFunc(handle), micro.WithEndpointSubject(o.subject)); err != nil {
+			return nil, errors.Join(fmt.Errorf("serve %s: %w", o.subject, err), service.Stop())
 		}
 	}
 	return d, nil
@@ -101,26 +98,38 @@ func (d *natsDoor) spawn(f func()) bool {
 	return true
 }
 
-func (d *natsDoor) handle(name string, r micro.Request, ask func(micro.Request) (question, error), op operation) {
-	q, err := ask(r)
+func (d *natsDoor) handle(o *operation, r micro.Request) {
+	who, err := d.api.callers.who(r.Headers().Get(headerAuth))
 	if err != nil {
-		d.problem(name, r, err)
+		d.problem(o.id, who, r, err)
 		return
 	}
-	ans, err := d.api.answer(d.base, q, op)
+	q, err := takeMessage(o, r)
 	if err != nil {
-		d.problem(name, r, err)
+		d.problem(o.id, who, r, err)
+		return
+	}
+	q.caller = who
+	ans, err := d.api.reply(d.base, o, q)
+	if err != nil {
+		d.problem(o.id, who, r, err)
 		return
 	}
 	h := nats.Header{HeaderStatus: {strconv.Itoa(ans.status)}}
+	if who.training {
+		h.Set(headerTraining, "true")
+	}
 	if ans.replayed {
 		h.Set(HeaderReplayed, "true")
+	}
+	if ans.etag != "" {
+		h.Set(headerETag, ans.etag)
 	}
 	d.respond(r, h, ans.body)
 }
 
-func (d *natsDoor) problem(name string, r micro.Request, err error) {
-	p := d.api.refused(name, err)
+func (d *natsDoor) problem(op string, who caller, r micro.Request, err error) {
+	p := d.api.refused(op, who, err)
 	status := strconv.Itoa(p.Status)
 	d.respond(r, nats.Header{
 		HeaderStatus: {status}, HeaderProblem: {p.Type},
@@ -180,21 +189,27 @@ func (d *natsDoor) wait() {
 	d.running.Wait()
 }
 
-// askMessage takes the question out of a message.
-func askMessage(r micro.Request) (question, error) {
+// takeMessage takes the question out of a message. What is in the path over HTTP is in HeaderID here,
+// or, where there is no other body, the member rid or id of a JSON object.
+func takeMessage(o *operation, r micro.Request) (q question, err error) {
 	if len(r.Data()) > record.MaxBody {
-		return question{}, errTooLarge
+		return q, errTooLarge
 	}
-	return question{body: r.Data(), key: r.Headers().Get(HeaderKey)}, nil
-}
-
-// askRID takes {"rid": …}, which over HTTP is part of the path.
-func askRID(r micro.Request) (question, error) {
-	var body struct {
-		RID string `json:"rid"`
+	h := r.Headers()
+	q = question{id: h.Get(HeaderID), key: h.Get(HeaderKey), match: h.Get(headerMatch)}
+	if o.body {
+		q.body = r.Data()
+		return q, nil
 	}
-	if err := decode(r.Data(), &body); err != nil {
-		return question{}, err
+	if len(r.Data()) > 0 {
+		var named struct {
+			RID string `json:"rid"`
+			ID  string `json:"id"`
+		}
+		if err := decode(r.Data(), &named); err != nil {
+			return q, err
+		}
+		q.id = cmp.Or(named.RID, named.ID, q.id)
 	}
-	return question{rid: body.RID}, nil
+	return q, nil
 }

@@ -21,6 +21,7 @@ func ask(t *testing.T, nc *nats.Conn, subject, key string, body []byte) reply {
 	t.Helper()
 	m := nats.NewMsg(subject)
 	m.Data = body
+	m.Header.Set("Authorization", bearer)
 	if key != "" {
 		m.Header.Set(HeaderKey, key)
 	}
@@ -50,16 +51,18 @@ func ask(t *testing.T, nc *nats.Conn, subject, key string, body []byte) reply {
 	return reply{status, h, r.Data}
 }
 
-// serving waits until the node's micro service answers.
+// serving waits until the node's micro service answers every question.
 func serving(t *testing.T, nc *nats.Conn) {
 	t.Helper()
-	for {
-		_, err := nc.RequestWithContext(t.Context(), subjects.POSReceipts, []byte("{}")) // the last that is announced
-		if err == nil {
-			return
-		}
-		if err != nats.ErrNoResponders {
-			t.Fatal(err)
+	for _, subject := range subjects.POSQuestions() {
+		for {
+			_, err := nc.RequestWithContext(t.Context(), subject, nil)
+			if err == nil {
+				break
+			}
+			if err != nats.ErrNoResponders {
+				t.Fatal(err)
+			}
 		}
 	}
 }
@@ -159,7 +162,9 @@ func TestAnswersGoToInboxesOnly(t *testing.T) {
 	lane := subjects.Lane{Store: store("0001"), Till: till("01")}
 	own, body := subjects.POSInbox+".1", receipt(t, nil)
 	question := func(reply string) *nats.Msg {
-		return &nats.Msg{Subject: subjects.POSReceipt, Reply: reply, Data: body, Header: nats.Header{HeaderKey: {ridOf(t, body).String()}}}
+		return &nats.Msg{Subject: subjects.POSReceipt, Reply: reply, Data: body, Header: nats.Header{
+			headerAuth: {bearer}, HeaderKey: {ridOf(t, body).String()},
+		}}
 	}
 	for _, reply := range []string{lane.Ingest(), subjects.POSLookup, subjects.POSInbox, subjects.POSInbox + "x.1", lane.Inbox() + ".1", ""} {
 		if err := nc.PublishMsg(question(reply)); err != nil {
@@ -208,7 +213,11 @@ func TestStopOverNATS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := nc.PublishRequest(subjects.POSLookup, inbox, []byte(`{"identifier":{"kind":"card","value":"1"},"wait_ms":2000}`)); err != nil {
+	question := &nats.Msg{
+		Subject: subjects.POSLookup, Reply: inbox, Header: nats.Header{"Authorization": {bearer}},
+		Data: []byte(`{"identifier":{"kind":"card","value":"1"},"wait_ms":2000}`),
+	}
+	if err := nc.PublishMsg(question); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
@@ -249,5 +258,49 @@ func TestRunAgainOverNATS(t *testing.T) {
 		if _, err := n.journal.Find(ridOf(t, body)); err == nil {
 			t.Error("the journal is still open")
 		}
+	}
+}
+
+// What is in the path over HTTP is a header over NATS, and what is a header there is one here.
+func TestBasketsOverNATS(t *testing.T) {
+	t.Parallel()
+	nc := connect(t)
+	s := open(t, func(c *Config) { c.Conn = nc })
+	serving(t, nc)
+	send := func(subject string, header map[string]string, body []byte) (*nats.Msg, string) {
+		t.Helper()
+		m := nats.NewMsg(subject)
+		m.Data = body
+		m.Header.Set("Authorization", bearer)
+		for k, v := range header {
+			m.Header.Set(k, v)
+		}
+		r, err := nc.RequestMsgWithContext(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, r.Header.Get(HeaderStatus)
+	}
+	b := basket(t, nil)
+	put, status := send(subjects.POSBasketPut, map[string]string{HeaderID: ridIn(b)}, b)
+	if status != "201" || put.Header.Get("ETag") == "" {
+		t.Fatalf("suspend: %s %s", status, put.Data)
+	}
+	if r, status := send(subjects.POSBasketResume, map[string]string{HeaderID: ridIn(b), "If-Match": `"x"`}, nil); status != "412" {
+		t.Errorf("not what was seen: %s %s", status, r.Data)
+	}
+	got, status := send(subjects.POSBasketResume, map[string]string{"If-Match": put.Header.Get("ETag")}, []byte(`{"rid":"`+ridIn(b)+`"}`))
+	if status != "200" || !bytes.Equal(got.Data, b) {
+		t.Errorf("resume: %s %s", status, got.Data)
+	}
+	q, status := send(subjects.POSQuote, nil, b)
+	var over Quote
+	if err := json.Unmarshal(q.Data, &over); err != nil || status != "200" || over.Digest != s.quote(b).Digest {
+		t.Errorf("quote: %s %s, %v", status, q.Data, err)
+	}
+	m := nats.NewMsg(subjects.POSQuote)
+	m.Data = b
+	if r, err := nc.RequestMsgWithContext(t.Context(), m); err != nil || r.Header.Get(HeaderStatus) != "401" || r.Header.Get(HeaderProblem) != "/problems/unauthorised" {
+		t.Errorf("without a token: %v %v", r, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,21 +24,25 @@ import (
 	"tillstream/subjects"
 )
 
-// Numbers used by the tests. The first is the chain's own; the payment cards are the schemes' test
-// numbers.
+// Numbers used by the tests. The first is the chain's own; the payment card is the scheme's test
+// number.
 const (
-	ourCard  = "2790001234567"
-	visa     = "4111111111111111"
-	masterc  = "5555555555554444"
-	amex     = "378282246310005"
-	maestro  = "6759649826438453"
-	unionpay = "6200000000000005"
-	mir      = "2200000000000004"
+	ourCard = "2790001234567"
+	visa    = "4111111111111111"
+)
+
+// The tokens of every test's node: a till's, a trainee's, and a manager's code.
+const (
+	bearer     = "Bearer " + liveToken
+	liveToken  = "live-token-of-lane-one"
+	practice   = "practice-token-of-lane-two"
+	boss       = "4711"
+	tokensText = "lane-1 " + liveToken + " # the till\nlane-2 " + practice + " training\nboss " + boss + " manager\n"
 )
 
 // node is a till, or a store, as a POS sees it: a running API over a real journal and cache.
 type node struct {
-	t       *testing.T
+	t       testing.TB
 	api     *API
 	journal *journal.Journal
 	cache   *cache.Cache
@@ -48,7 +53,7 @@ type node struct {
 }
 
 // start opens a node over dir. change may be nil.
-func start(t *testing.T, dir string, change func(*Config)) *node {
+func start(t testing.TB, dir string, change func(*Config)) *node {
 	t.Helper()
 	n := &node{t: t}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -73,7 +78,16 @@ func start(t *testing.T, dir string, change func(*Config)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Journal, cfg.Cache = n.journal, n.cache
+	cfg.Journal, cfg.Cache, cfg.Ring, cfg.Baskets = n.journal, n.cache, ring, filepath.Join(dir, "baskets")
+	if cfg.Till.IsZero() {
+		cfg.Baskets = ""
+	}
+	if cfg.Tokens == "" {
+		cfg.Tokens = filepath.Join(dir, "tokens")
+		if err := os.WriteFile(cfg.Tokens, []byte(tokensText), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if n.api, err = Open(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +153,10 @@ func (n *node) try(method, path string, header map[string]string, body []byte) (
 	if err != nil {
 		return reply{}, err
 	}
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPut {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("Authorization", bearer)
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
@@ -175,7 +190,7 @@ func (n *node) lookUp(card string, wait int) reply {
 }
 
 // into decodes a reply's body.
-func into[T any](t *testing.T, r reply) (v T) {
+func into[T any](t testing.TB, r reply) (v T) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, &v); err != nil {
 		t.Fatalf("answer %q: %v", r.body, err)
@@ -184,7 +199,7 @@ func into[T any](t *testing.T, r reply) (v T) {
 }
 
 // wantProblem fails t unless r is that problem, and gives it.
-func wantProblem(t *testing.T, r reply, slug string, status int) Problem {
+func wantProblem(t testing.TB, r reply, slug string, status int) Problem {
 	t.Helper()
 	if r.status != status || r.header.Get("Content-Type") != "application/problem+json" {
 		t.Fatalf("got %d %s %s, want %d with problem %s", r.status, r.header.Get("Content-Type"), r.body, status, slug)
@@ -200,7 +215,7 @@ func wantProblem(t *testing.T, r reply, slug string, status int) Problem {
 type obj = map[string]any
 
 // receipt is a valid receipt of 10.06 with a fresh rid. edit may be nil.
-func receipt(t *testing.T, edit func(obj)) []byte {
+func receipt(t testing.TB, edit func(obj)) []byte {
 	t.Helper()
 	o := obj{
 		"rid": record.NewRID(time.Now()).String(), "receipt_number": "0017-3-000451",

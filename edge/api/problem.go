@@ -14,18 +14,6 @@ import (
 	"tillstream/edge/pricing"
 )
 
-// Problem is what a POS gets instead of an answer (RFC 9457). It repeats no value of the request.
-type Problem struct {
-	Type         string `json:"type"` // "/problems/" and a slug
-	Title        string `json:"title"`
-	Status       int    `json:"status"`
-	Detail       string `json:"detail"`
-	Action       string `json:"action"` // what the POS does
-	CashierText  string `json:"cashier_text"`
-	Field        string `json:"field,omitempty"` // JSON pointer
-	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
-}
-
 // What a POS does about a problem.
 const (
 	actRetry   = "retry"
@@ -54,16 +42,59 @@ func (p *Problem) later() *Problem {
 
 // Errors of this package; those of a field are a *pricing.FieldError, a *cardError or a *storeError.
 var (
-	errMissingKey  = errors.New("no idempotency key")
-	errNotATill    = errors.New("this node keeps no receipts")
-	errTooLarge    = errors.New("body too large")
-	errTooMany     = errors.New("too many lines")
-	errIncomplete  = errors.New("body incomplete")
-	errMediaType   = errors.New("not JSON")
-	errCardUnknown = errors.New("card unknown")
-	errNoSuchPath  = errors.New("no such path")
-	errStopping    = errors.New("stopping")
+	errUnauthorised = errors.New("no token, or an unknown one")
+	errMissingKey   = errors.New("no idempotency key")
+	errNotATill     = errors.New("this node keeps no receipts")
+	errTooLarge     = errors.New("body too large")
+	errTooMany      = errors.New("too many lines")
+	errIncomplete   = errors.New("body incomplete")
+	errMediaType    = errors.New("not JSON")
+	errCardUnknown  = errors.New("card unknown")
+	errNoSuchPath   = errors.New("no such path")
+	errStopping     = errors.New("stopping")
+
+	errCheckDigit  = errors.New("wrong check digit")
+	errPhone       = errors.New("no phone number")
+	errGuesses     = errors.New("too many wrong codes")
+	errTraining    = errors.New("training and live do not mix")
+	errHoldNeeded  = errors.New("no hold")
+	errAge         = errors.New("age not confirmed")
+	errVoided      = errors.New("the sale is void")
+	errVoidLate    = errors.New("too late to void")
+	errNoSale      = errors.New("no such sale here")
+	errNoHold      = errors.New("nobody can say about holds")
+	errHoldRefused = errors.New("hold refused")
+	errHoldUnknown = errors.New("no such hold")
+	errHoldKey     = errors.New("the key is of another hold")
+	errNoBasket    = errors.New("no such basket")
+	errTaken       = errors.New("the basket is not what was seen last")
+	errShelfFull   = errors.New("too many suspended baskets")
+	errNoShelf     = errors.New("suspended baskets cannot be kept")
+	errNoMessage   = errors.New("no such message")
+	errExpired     = errors.New("the message has expired")
 )
+
+// atField is an error of a field.
+type atField struct {
+	field string
+	err   error
+}
+
+func (e *atField) Error() string { return e.field + ": " + e.err.Error() }
+func (e *atField) Unwrap() error { return e.err }
+
+// changedError means that a receipt's quote does not come out again; quote is the new one.
+type changedError struct {
+	old   bool // its revision is gone, or it is of yesterday
+	quote *Quote
+}
+
+func (e *changedError) Error() string { return "the quote has changed" }
+
+// leftError means that more is given back than is left.
+type leftError struct{ field, left string }
+
+func (e *leftError) Error() string { return e.field + ": only " + e.left + " are left" }
 
 // cardError means that the field holds the number of a payment card.
 type cardError struct{ field string }
@@ -83,12 +114,14 @@ func (e *methodError) Error() string { return "want method " + e.allow }
 // problemOf is the one place where errors become answers.
 func problemOf(err error) *Problem {
 	var (
-		field  *pricing.FieldError
-		card   *cardError
-		store  *storeError
-		method *methodError
-		syntax *jsontext.SyntacticError
-		sense  *json.SemanticError
+		field   *pricing.FieldError
+		card    *cardError
+		store   *storeError
+		method  *methodError
+		changed *changedError
+		left    *leftError
+		syntax  *jsontext.SyntacticError
+		sense   *json.SemanticError
 	)
 	switch {
 	case errors.As(err, &syntax) && syntax.Err == jsontext.ErrDuplicateName:
@@ -110,11 +143,34 @@ func problemOf(err error) *Problem {
 		return problem("payment-card-refused", http.StatusUnprocessableEntity, actAsk, "A payment card number",
 			"The field holds the number of a payment card. Such numbers are neither kept nor logged.",
 			"That is a payment card. Scan the loyalty card.").at(card.field)
+	case errors.As(err, &changed):
+		return changed.problem()
+	case errors.As(err, &left):
+		p := problem("return-too-much", http.StatusUnprocessableEntity, actAsk, "More than is left",
+			"Of this line less is left to give back.", "Of this item less can still be given back.").at(left.field)
+		p.Left = left.left
+		return p
 	case errors.As(err, &method):
 		return problem("method-not-allowed", http.StatusMethodNotAllowed, actFix, "Another method",
 			"This path is served under the method "+method.allow+".", textReport)
 	}
-	return refusal(err)
+	p := refusal(err)
+	if f, ok := errors.AsType[*atField](err); ok {
+		p.Field = f.field
+	}
+	return p
+}
+
+func (e *changedError) problem() *Problem {
+	p := problem("quote-changed", http.StatusConflict, actAsk, "The price has changed",
+		"The quote does not come out again. Show the new one, or send the sale with happened.", "The total has changed.")
+	if e.old {
+		p = problem("quote-too-old", http.StatusConflict, actAsk, "The quote is too old",
+			"The rules of the quote are gone: it is older than 24 hours. Show the new one, or send the sale with happened.",
+			"The total is calculated anew.")
+	}
+	p.Quote = e.quote
+	return p
 }
 
 // refusal is the part of problemOf for errors that carry nothing.
@@ -153,6 +209,82 @@ func refusal(err error) *Problem {
 			"Another receipt is kept under this rid. Draw a new rid for a new receipt, and repeat one with the same bytes.",
 			textReport)
 	}
+	return refusalOfSale(err)
+}
+
+// refusalOfSale is the part of problemOf for what a sale, a return or a basket meets.
+func refusalOfSale(err error) *Problem {
+	switch {
+	case errors.Is(err, errUnauthorised):
+		return problem("unauthorised", http.StatusUnauthorized, actStop, "No token",
+			"Send a token of the node's pos_tokens_file as Authorization: Bearer.",
+			"Loyalty is not available. Go on without, and call for help.")
+	case errors.Is(err, errCheckDigit):
+		return problem("card-bad-check-digit", http.StatusUnprocessableEntity, actAsk, "Misread",
+			"The check digit does not fit.", "Misread. Scan the card again.")
+	case errors.Is(err, errPhone):
+		return problem("phone-invalid", http.StatusUnprocessableEntity, actAsk, "No phone number",
+			"Want + and 8 to 15 digits.", "That is no phone number. Key it again, with the country's number.")
+	case errors.Is(err, errGuesses):
+		return problem("too-many-attempts", http.StatusTooManyRequests, actAsk, "Too many wrong codes",
+			"Five wrong coupon codes in one basket. Send a manager's code as manager_code.",
+			"Too many wrong coupon codes. Call a manager.")
+	case errors.Is(err, errTraining):
+		return problem("training-mismatch", http.StatusConflict, actFix, "Training and live",
+			"The token or the quote is for training and the document is not, or the other way round.",
+			"Training and selling do not mix. Start the basket again.")
+	case errors.Is(err, errAge):
+		return problem("age-not-confirmed", http.StatusConflict, actAsk, "Age not confirmed",
+			"Ask for the age, send it as confirmed, and quote again.", "Check the shopper's age.")
+	case errors.Is(err, errHoldNeeded):
+		return problem("hold-needed", http.StatusConflict, actAsk, "Nothing is set aside",
+			"Points or single-use coupons are in the quote: place a hold, or quote again without them.",
+			"The points or the coupon are not set aside. Calculate again.")
+	case errors.Is(err, errVoided):
+		return problem("receipt-voided", http.StatusConflict, actStop, "Nothing is left of the sale",
+			"The sale is void, or given back in full.", "This receipt is already void.")
+	case errors.Is(err, errVoidLate):
+		return problem("void-too-late", http.StatusConflict, actAsk, "Too late to void",
+			"A sale is voided on its own business date. Send a return.", "Too late to void. Take the goods back as a return.")
+	case errors.Is(err, errNoSale):
+		return problem("not-found", http.StatusNotFound, actAsk, "No such sale",
+			"No sale of this rid is kept here.", "This receipt is not known here.")
+	case errors.Is(err, errHoldUnknown):
+		return problem("not-found", http.StatusNotFound, actAsk, "No such hold",
+			"The centre knows no hold of this id.", "Nothing is set aside.")
+	case errors.Is(err, errHoldRefused):
+		return problem("hold-refused", http.StatusConflict, actAsk, "Not set aside",
+			"The balance or a coupon is not what the quote took it for. Quote again.",
+			"The points or the coupon cannot be used. Calculate again.")
+	case errors.Is(err, errHoldKey):
+		return problem("key-reused", http.StatusUnprocessableEntity, actFix, "The key is of another hold",
+			"Another hold was asked for under this key.", textReport)
+	}
+	return refusalOnShelf(err)
+}
+
+// refusalOnShelf is the part of problemOf for suspended baskets and messages.
+func refusalOnShelf(err error) *Problem {
+	switch {
+	case errors.Is(err, errNoBasket):
+		return problem("not-found", http.StatusNotFound, actAsk, "No such basket",
+			"No basket of this rid is suspended here; perhaps it was resumed.", "This basket is not here any more.")
+	case errors.Is(err, errTaken):
+		return problem("basket-taken", http.StatusPreconditionFailed, actAsk, "Another basket than you saw",
+			"The basket has changed since you read it, or another lies under this rid.", "Another till has this basket.")
+	case errors.Is(err, errShelfFull):
+		return problem("too-many-baskets", http.StatusConflict, actAsk, "Too many suspended baskets",
+			"A till keeps 100. Resume or drop one.", "Too many baskets are set aside. Finish one first.")
+	case errors.Is(err, errNoShelf):
+		return problem("basket-unavailable", http.StatusServiceUnavailable, actWithout, "Baskets cannot be set aside",
+			"The node's disk does not take or give the basket.", "Baskets cannot be set aside just now.").later()
+	case errors.Is(err, errNoMessage):
+		return problem("not-found", http.StatusNotFound, actAsk, "No such message",
+			"No message of this id is here.", textReport)
+	case errors.Is(err, errExpired):
+		return problem("message-expired", http.StatusGone, actFix, "The message has expired",
+			"Do not show it.", "This message is no longer valid.")
+	}
 	return outage(err)
 }
 
@@ -162,6 +294,10 @@ func outage(err error) *Problem {
 	case errors.Is(err, errStopping):
 		return problem("stopping", http.StatusServiceUnavailable, actRetry, "The node is stopping",
 			"Ask again under the same key.", textAgain).later()
+	case errors.Is(err, errNoHold):
+		return problem("hold-unavailable", http.StatusServiceUnavailable, actWithout, "Nobody can set aside",
+			"The centre does not answer, or does not hold yet. Quote again without points and single-use coupons.",
+			"Points can not be spent just now; the sale goes on.")
 	case errors.Is(err, journal.ErrFull):
 		return problem("disk-full", http.StatusServiceUnavailable, actRetry, "The disk is full",
 			"There is no space for the receipt. Try again under the same key, then keep it in the POS's queue.", textQueue).later()

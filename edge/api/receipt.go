@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,51 +12,180 @@ import (
 	"tillstream/kv/record"
 )
 
-// Committed is what became of a receipt.
-type Committed struct {
-	RID          record.RID `json:"rid"`
-	State        string     `json:"state"`   // "committed"
-	Durable      string     `json:"durable"` // "local": on this node's disk
-	Posted       bool       `json:"posted"`  // by the centre, as far as is known here
-	Kind         string     `json:"kind"`
-	BusinessDate string     `json:"business_date"`
-	Currency     string     `json:"currency,omitempty"`
-	Total        *int64     `json:"total,omitempty"` // minor units
-	Points       Points     `json:"points"`
-}
-
 // commitWait bounds the wait for the disk.
 const commitWait = 5 * time.Second
 
-// commit keeps a sale or a return.
-func (a *API) commit(kind record.Kind) operation {
-	return func(ctx context.Context, q question) (answer, error) {
-		if a.cfg.Till.IsZero() {
-			return answer{}, errNotATill
-		}
-		if q.key == "" {
-			return answer{}, errMissingKey
-		}
-		draft, quote, err := a.read.receipt(kind, q.body)
-		if err != nil {
-			return answer{}, err
-		}
-		if key, err := record.ParseRID(q.key); err != nil || key != draft.RID {
-			return answer{}, invalid("/rid", "the header Idempotency-Key names another rid")
-		}
-		kept, repeated, err := a.keep(ctx, draft)
-		if err != nil {
-			return answer{}, err
-		}
-		a.meters.receipt(kind, repeated)
-		c := a.committed(&kept, &quote)
-		status := http.StatusCreated
-		if repeated {
-			status, c.Posted = http.StatusOK, a.posted(&kept.Header)
-		}
-		return answer{status: status, replayed: repeated, body: c}, nil
-	}
+// States of a document.
+const (
+	stateCommitted = "committed"
+	stateTraining  = "training"
+)
+
+// sale is a receipt read and priced: what the journal is to keep, and what the POS is told of it.
+type sale struct {
+	draft    record.Receipt
+	kept     *record.Receipt // the same was sent before
+	told     *Committed
+	training bool
 }
+
+// commitReceipt keeps a sale.
+func (a *API) commitReceipt(ctx context.Context, q question) (answer, error) {
+	if err := a.mayKeep(&q); err != nil {
+		return answer{}, err
+	}
+	s, err := a.readSale(q)
+	if err != nil {
+		return answer{}, err
+	}
+	if s.kept != nil {
+		return a.again(s.kept)
+	}
+	return a.finish(ctx, q, s)
+}
+
+// again answers by what is kept.
+func (a *API) again(kept *record.Receipt) (answer, error) {
+	a.meters.receipt(kept.Kind, true)
+	c := a.tellKept(kept)
+	return answer{status: http.StatusOK, replayed: true, body: c}, nil
+}
+
+// mayKeep refuses what needs a till's own journal.
+func (a *API) mayKeep(q *question) error {
+	switch {
+	case a.cfg.Till.IsZero():
+		return errNotATill
+	case q.key == "":
+		return errMissingKey
+	}
+	return nil
+}
+
+// readSale reads a receipt and prices it.
+func (a *API) readSale(q question) (s sale, err error) {
+	body, err := a.read.basket(q.body)
+	if err != nil {
+		return s, err
+	}
+	if s.training, err = trains(q.caller, body.Training); err != nil {
+		return s, err
+	}
+	s.draft.Kind, s.draft.Data = record.KindSale, q.body
+	if err := a.read.read(body.head(), &s.draft.Header); err != nil {
+		return s, err
+	}
+	if body.Quote != nil {
+		err := a.readQuoted(&s, q, body)
+		if _, wrong := errors.AsType[*pricing.FieldError](err); wrong && body.Happened {
+			return s, a.readAsItIs(&s, q, body) // the engine does not take it, and it has happened
+		}
+		return s, err
+	}
+	sum, err := price(record.KindSale, body.Currency, body.Lines, a.read.programme)
+	if err != nil {
+		return s, err
+	}
+	s.draft.Rules = sum.Revision
+	if !s.draft.Account.IsZero() {
+		s.draft.Points = sum.Points
+	}
+	s.told = &Committed{Currency: sum.Currency, Total: &sum.Total}
+	return s, body.checkRest()
+}
+
+// readQuoted is the part of readSale for a receipt with a quote.
+func (a *API) readQuoted(s *sale, q question, body *Basket) (err error) {
+	if err := body.checkRest(); err != nil {
+		return err
+	}
+	if !s.training {
+		if s.kept, err = a.replay(s.draft.RID, q.body); s.kept != nil || err != nil {
+			return err
+		}
+	}
+	o := &offer{basket: body, account: s.draft.Account}
+	differs, err := a.settle(o, s.training)
+	if err != nil {
+		return err
+	}
+	s.draft.Rules = o.quote.Revision
+	if !o.account.IsZero() {
+		s.draft.Points = o.quote.Points.Earned
+	}
+	p := pricedOf(o.quote, q.body, o.facts.at, o.digest, differs)
+	if s.draft.Data, err = withMember(q.body, "priced", p); err != nil {
+		return err
+	}
+	s.told = new(Committed)
+	s.told.tell(body.Currency, p)
+	return nil
+}
+
+// readAsItIs is the part of readSale for a sale that has happened and that no rules price: it is kept at
+// the prices it has, and flagged.
+func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
+	sum, err := price(record.KindSale, body.Currency, body.Lines, a.read.programme)
+	if err != nil {
+		return err
+	}
+	if err := body.checkRest(); err != nil {
+		return err
+	}
+	s.draft.Rules = sum.Revision
+	if !s.draft.Account.IsZero() {
+		s.draft.Points = sum.Points
+	}
+	lines := make([]pricing.Line, len(body.Lines))
+	for i := range body.Lines {
+		lines[i] = body.Lines[i].priced(&Item{})
+	}
+	bill := sum.Quote(lines, s.draft.Points)
+	p := pricedOf(bill, q.body, s.draft.At, "", []Difference{{What: "digest"}})
+	if s.draft.Data, err = withMember(q.body, "priced", p); err != nil {
+		return err
+	}
+	s.told = new(Committed)
+	s.told.tell(body.Currency, p)
+	return nil
+}
+
+// tell tells what was priced.
+func (c *Committed) tell(currency string, p *priced) {
+	c.Currency, c.Total, c.Totals = currency, &p.Totals.Net, &p.Totals
+	c.Flagged, c.Differences = len(p.Differs) > 0, p.Differs
+	if p.Points.Spent > 0 {
+		c.Points.Spent = &p.Points.Spent
+	}
+	c.Texts = textsOf(&pricing.Quote{Totals: p.Totals, Currency: currency}, false)
+}
+
+// finish keeps what was read, and answers. What is for training is answered as if it had been kept.
+func (a *API) finish(ctx context.Context, q question, s sale) (answer, error) {
+	if key, err := record.ParseRID(q.key); err != nil || key != s.draft.RID {
+		return answer{}, invalid("/rid", "the header Idempotency-Key names another rid")
+	}
+	if s.training {
+		a.tell(s.told, &s.draft)
+		s.told.State, s.told.Durable, s.told.Training = stateTraining, "none", true
+		s.told.Texts = &Texts{Cashier: []string{textTraining}, Trailer: []string{textTraining}}
+		return answer{status: http.StatusCreated, body: s.told}, nil
+	}
+	kept, repeated, err := a.keep(ctx, s.draft)
+	if err != nil {
+		return answer{}, err
+	}
+	a.meters.receipt(kept.Kind, repeated)
+	a.tell(s.told, &kept)
+	status := http.StatusCreated
+	if repeated {
+		status, s.told.Posted = http.StatusOK, a.posted(&kept.Header)
+	}
+	return answer{status: status, replayed: repeated, body: s.told}, nil
+}
+
+// textTraining is printed on top and at the bottom of what is no receipt.
+const textTraining = "*** TRAINING ***"
 
 // keep commits the draft. A POS that hangs up meanwhile does not undo it: it asks again by rid.
 func (a *API) keep(ctx context.Context, draft record.Receipt) (record.Receipt, bool, error) {
@@ -74,9 +204,9 @@ func (a *API) keep(ctx context.Context, draft record.Receipt) (record.Receipt, b
 	return kept, repeated, nil
 }
 
-// find says what became of a receipt.
-func (a *API) find(_ context.Context, q question) (answer, error) {
-	rid, err := record.ParseRID(q.rid)
+// findReceipt says what became of a receipt.
+func (a *API) findReceipt(_ context.Context, q question) (answer, error) {
+	rid, err := record.ParseRID(q.id)
 	if err != nil {
 		return answer{}, invalid("/rid", "want a UUID of version 7")
 	}
@@ -84,52 +214,52 @@ func (a *API) find(_ context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var quote *pricing.Quote
-	if q, err := a.reprice(&kept); err == nil {
-		quote = q
-	} else {
-		a.cfg.Log.Warn("a kept receipt does not price", "rid", rid, "err", err)
+	return answer{status: http.StatusOK, body: a.tellKept(&kept)}, nil
+}
+
+// tellKept tells a kept document.
+func (a *API) tellKept(kept *record.Receipt) *Committed {
+	c := new(Committed)
+	k, err := readKept(kept.Data)
+	switch {
+	case err == nil && k.Priced != nil:
+		c.tell(k.Currency, k.Priced)
+	case err == nil && k.Returned != nil:
+		c.tellReturned(k.Returned)
+	case err == nil:
+		var sum pricing.Sum
+		if sum, err = price(kept.Kind, k.Currency, k.Lines, a.read.programme); err == nil {
+			c.Currency, c.Total = sum.Currency, &sum.Total
+		}
 	}
-	c := a.committed(&kept, quote)
+	if err != nil {
+		a.cfg.Log.Warn("a kept receipt does not price", "rid", kept.RID, "err", err)
+	}
+	a.tell(c, kept)
 	c.Posted = a.posted(&kept.Header)
-	return answer{status: http.StatusOK, body: c}, nil
+	return c
 }
 
-// reprice prices a kept body again, for its total; its points are the record's.
-func (a *API) reprice(r *record.Receipt) (*pricing.Quote, error) {
-	var body receiptBody
-	if err := decode(r.Data, &body); err != nil {
-		return nil, err
-	}
-	q, err := price(r.Kind, &body, a.read.programme)
-	return &q, err
-}
-
-// committed tells a kept record. Its points are the record's, so that a repeat tells the same ones
-// even when the rules have changed.
-func (a *API) committed(r *record.Receipt, q *pricing.Quote) *Committed {
-	c := &Committed{
-		RID: r.RID, State: "committed", Durable: "local", Kind: r.Kind.String(),
-		BusinessDate: fmt.Sprintf("%04d-%02d-%02d", r.Day/10000, r.Day/100%100, r.Day%100),
-	}
-	if q != nil {
-		c.Currency, c.Total = q.Currency, &q.Total
-	}
+// tell fills in what is told of every kept record. Its points are the record's, so that a repeat tells
+// the same ones even when the rules have changed.
+func (a *API) tell(c *Committed, r *record.Receipt) {
+	c.RID, c.State, c.Durable, c.Kind = r.RID, stateCommitted, "local", r.Kind.String()
+	c.BusinessDate = fmt.Sprintf("%04d-%02d-%02d", r.Day/10000, r.Day/100%100, r.Day%100)
 	points := r.Points
 	if r.Kind == record.KindSale {
 		c.Points.Earned = &points
 	} else {
 		c.Points.TakenBack = &points
 	}
-	if !r.Account.IsZero() {
-		switch s, ok := a.cached(r.Account); {
-		case ok && s.AsOf > 0:
-			c.Points.balance(s)
-		case ok: // only receipts of theirs are here: no word on what they had before
-			c.Points.Pending = &s.Pending
-		}
+	if r.Account.IsZero() {
+		return
 	}
-	return c
+	switch s, ok := a.cached(r.Account); {
+	case ok && s.AsOf > 0:
+		c.Points.balance(s)
+	case ok: // only receipts of theirs are here: no word on what they had before
+		c.Points.Pending = &s.Pending
+	}
 }
 
 // posted reports whether the centre has posted the record. A chain that is no longer here was posted

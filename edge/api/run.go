@@ -25,6 +25,7 @@ func (a *API) Run(ctx context.Context) error {
 		}
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() { a.callers.watch(base) })
 	served := make(chan error, 1)
 	wg.Go(func() { served <- a.server.Serve(a.listener) })
 
@@ -41,6 +42,7 @@ func (a *API) Run(ctx context.Context) error {
 	if e := a.server.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
 	}
+	a.board.close()
 	cancel()
 	nats.wait()
 	a.gate.shut()

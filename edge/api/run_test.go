@@ -177,6 +177,7 @@ func TestHugeBody(t *testing.T) {
 		req.ContentLength = length
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set(HeaderKey, "x")
+		req.Header.Set("Authorization", bearer)
 		resp, err := n.client.Do(req)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -221,7 +222,7 @@ func (n *node) raw(request string, hangUp bool) reply {
 	return reply{resp.StatusCode, resp.Header, b}
 }
 
-const half = "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"rid\":"
+const half = "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: " + bearer + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"rid\":"
 
 func TestBodyThatNeverEnds(t *testing.T) {
 	t.Parallel()
@@ -283,7 +284,7 @@ func TestMetrics(t *testing.T) {
 		`tillstream_pos_receipts_total{kind="sale",result="kept"} 1`,
 		`tillstream_pos_receipts_total{kind="sale",result="repeated"} 1`,
 		`tillstream_pos_receipts_total{kind="return",result="kept"} 1`,
-		`tillstream_pos_problems_total{operation="receipt",problem="missing-idempotency-key"} 1`,
+		`tillstream_pos_problems_total{operation="commitReceipt",problem="missing-idempotency-key"} 1`,
 		`tillstream_pos_lookups_total{source="none"} 1`,
 		`tillstream_pos_commit_seconds_count 3`,
 	} {

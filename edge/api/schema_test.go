@@ -85,6 +85,9 @@ func (c contract) check(schema, v any, at string) []string {
 			}
 		}
 		props, _ := s["properties"].(obj)
+		if props == nil { // a part that adds what is required
+			break
+		}
 		for name, value := range o {
 			if p, ok := props[name]; !ok {
 				fail("%s is not in the document", name)

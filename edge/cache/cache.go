@@ -12,6 +12,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"tillstream/edge/catalogue"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
 )
@@ -41,6 +42,11 @@ type Cache struct {
 	file   *os.File // db's own, to let go of a file whose db is stuck
 	dirty  bool     // the mark lies beside the file
 	closed bool
+	// renewed says that what lies in the file is not what the catalogue was made from.
+	renewed bool
+
+	// catalogue is what every store gets; whoever holds w stores another.
+	catalogue atomic.Pointer[catalogue.Catalogue]
 
 	// mu guards what follows. It is never held during a commit.
 	mu       sync.RWMutex
@@ -52,6 +58,9 @@ type Cache struct {
 	kept     int // receipts in overlay
 	log      changes
 	applying *plan // the page whose transaction is being written; nil: none
+
+	reference reference              // as on the disk; written by holders of w
+	recent    []*catalogue.Catalogue // of old revisions, the last that were asked for first
 }
 
 // Open opens the cache at cfg.Path and makes it if there is none. A file that is damaged, of another
@@ -71,6 +80,7 @@ func Open(cfg Config) (*Cache, error) {
 		series:  map[record.ChainID]struct{}{},
 		overlay: map[record.AccountID]*account{},
 	}
+	c.catalogue.Store(catalogue.Empty())
 	if err := c.openFile(); err != nil {
 		return nil, fmt.Errorf("open cache %s: %w", cfg.Path, err)
 	}

@@ -17,6 +17,12 @@
 // owner puts the overlay together again after a restart, from its journal. Numbers never repeat:
 // every opening of the file starts a new range far above the last.
 //
+// What every store gets (items, promotions, settings) comes with the same pages and has a cursor of its own:
+// [Cache.ApplyReference]. Readers have it as a [catalogue.Catalogue], one whole revision at a time: the next
+// when the page has come after which there is no more. Versions that were replaced stay as long as a revision of
+// the last 24 hours needs them, for [Cache.AsOf]. [Cache.References] serves it downstream, under the entries
+// of the centre.
+//
 // The owner, in this order: Open; Overlay with what its journal holds after [Cache.Counted] of each
 // chain; only then serve. A store that serves before that tells its tills of balances without the
 // receipts that it told them of before.

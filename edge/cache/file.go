@@ -125,14 +125,19 @@ func (c *Cache) load() (err error) {
 			return err
 		}
 		db.NoSync = true
-		return db.View(c.loadChains)
+		return db.View(func(tx *bolt.Tx) error {
+			if err := c.loadChains(tx); err != nil {
+				return err
+			}
+			return c.loadReference(tx)
+		})
 	})
 }
 
 // begin makes the buckets of a new file and starts a life. It lies a random way above the ceiling: two
 // lives that start from one disk image do not share numbers either.
 func (c *Cache) begin(tx *bolt.Tx) error {
-	for _, b := range [][]byte{bucketMeta, bucketItems, bucketIndex, bucketChains} {
+	for _, b := range append(referenceBuckets(), bucketMeta, bucketItems, bucketIndex, bucketChains) {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return err
 		}

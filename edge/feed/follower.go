@@ -62,6 +62,7 @@ type Follower struct {
 	wait      time.Duration // after the next error; 0: there was none
 	deaf      bool          // to pokes: upstream pokes and then refuses, which must not become a flood
 	wasReset  bool          // by the last answer
+	refReset  bool          // the same of what every store gets
 	owed      bool          // a call of Dropped
 	complains bool          // an error has been logged since the last success
 }
@@ -180,13 +181,51 @@ func (f *Follower) pull(ctx context.Context) (again time.Duration, err error) {
 		}
 		f.owed = false
 	}
-	asked := f.cfg.Cache.Cursor()
-	page, err := f.ask(ctx, &record.Pull{Cursor: asked, Limit: f.cfg.Limit})
+	asked, reference := f.cfg.Cache.Cursor(), f.cfg.Cache.ReferenceCursor()
+	page, err := f.ask(ctx, &record.Pull{Cursor: asked, Limit: f.cfg.Limit, Reference: &reference})
 	if err != nil {
 		return 0, err
 	}
 	now := time.Now()
 	f.last.Store(&now)
+	more, err := f.takeReference(page.Reference, reference)
+	if err != nil {
+		return 0, err
+	}
+	again, err = f.take(&page, asked)
+	if more {
+		again = 0
+	}
+	return again, err
+}
+
+// takeReference takes in what a page says of what every store gets, and reports whether there is more. An
+// upstream that is behind pokes, or is asked again in a while.
+func (f *Follower) takeReference(p *record.References, asked record.Cursor) (more bool, err error) {
+	if p == nil || p.Status == record.FeedBehind {
+		return false, nil // of an older version of this program; or later
+	}
+	if p.Status == record.FeedReset && f.refReset {
+		return false, fmt.Errorf("%w: reference data reset twice in a row", ErrUpstream)
+	}
+	if p.Status == record.FeedItems && p.More && p.Cursor == asked {
+		return false, fmt.Errorf("%w: more reference data, but not a step further", ErrUpstream)
+	}
+	if err := f.cfg.Cache.ApplyReference(p); err != nil {
+		return false, err
+	}
+	if f.refReset = p.Status == record.FeedReset; f.refReset {
+		return true, nil
+	}
+	if len(p.Records) > 0 {
+		f.unsynced = time.Now()
+	}
+	return p.More, nil
+}
+
+// take takes the shoppers' part of a page in.
+func (f *Follower) take(page *record.Page, asked record.Cursor) (again time.Duration, err error) {
+	now := time.Now()
 	switch page.Status {
 	case record.FeedBehind:
 		return jitter(behindWait), nil
@@ -206,7 +245,7 @@ func (f *Follower) pull(ctx context.Context) (again time.Duration, err error) {
 			return 0, fmt.Errorf("note what is posted: %w", err)
 		}
 	}
-	if err := f.cfg.Cache.Apply(&page); err != nil {
+	if err := f.cfg.Cache.Apply(page); err != nil {
 		return 0, err
 	}
 	// From here on the page lies here; if we die before, the same cursor brings it again.

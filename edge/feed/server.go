@@ -100,6 +100,9 @@ func (s *Server) pull(req micro.Request) {
 	}
 	s.saw(lane.Till)
 	page, err := s.cfg.Cache.Page(p)
+	if err == nil && p.Reference != nil {
+		page.Reference, err = s.cfg.Cache.References(*p.Reference)
+	}
 	if err != nil {
 		s.refuse(req, "500", "the store's cache does not answer")
 		s.failed(lane.Till, err)

@@ -1,22 +1,30 @@
-// Package pricing turns a basket into a quote: what each line costs, what the basket costs, and the
-// points that go with it. It is pure: no clock, no disk, no network. The same basket under the same
-// programme gives the same quote anywhere, in whatever order the lines come.
+// Package pricing turns a basket into a quote: what each line costs and why, what the basket costs, the
+// points that go with it, and for each promotion that was near why it does not apply. It is pure: no
+// clock, no disk, no network. The same basket under the same [Programme] and [Engine] gives the same bytes
+// anywhere, in whatever order lines, coupons and promotions come. The order of evaluation, the rounding
+// and what a cap does are in DESIGN.md.
+//
+// # Flow
+//
+// [Compile] makes [Rules] (promotion documents, product sets, the brand's policy) a [Programme].
+// [Programme.Quote] prices a [Basket]; coupon, limit, budget and segment state are part of it. A
+// [Quote.Return] gives back lines of the sale that a quote became, in parts if need be. [Price] is what
+// receipts are priced with where there are no promotions: one point for each whole unit of the currency.
 //
 // # Numbers
 //
-// Money is an int64 in minor units of the basket's one currency, at most [MaxMoney] either way, and
-// prices contain tax. Quantities are decimal strings with at most three decimals. Nothing is ever a
-// float; a product is rounded once, to the minor unit, halves away from zero, and what does not fit
-// is refused, never cut.
+// Money is an int64 in minor units of the basket's one currency, at most [MaxMoney], and prices contain
+// tax. Quantities are decimal strings with at most three decimals. Nothing is ever a float; products have
+// 128 bits before they are divided, and what does not fit is refused, never cut.
 //
-// # Base programme
+// # To change it
 //
-// [Base] is the one rule there is so far: a sale earns one point per whole unit of its currency (1.00
-// euro, 1 yen, 1.000 dinar) of its total, and a return takes back as many for its own total.
-// Promotions come between the gross amounts and the total later.
+// A mechanic lives in the file of its family (mechanic_*.go, points*.go) with a table of cases beside it;
+// whatever it gives goes through settle or settleSpread in cuts.go, which hold floors, caps and budgets.
+// Raise [Engine] when a number of any quote changes.
 //
 // # Failure
 //
 // What is wrong with a basket is a [FieldError]: a JSON pointer into the basket and a reason. Neither
-// repeats a value of the basket.
+// repeats a value of the basket. A promotion that cannot apply is no failure.
 package pricing

@@ -1,133 +1,308 @@
 package pricing
 
 import (
-	"fmt"
-
-	"tillstream/kv/record"
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
 )
 
-// Programme is the rules under which a basket is priced.
-type Programme struct {
-	Revision      uint32 // of the rules; kept in every receipt
-	MinorPerPoint int64  // minor units for one point; zero: one whole unit of the basket's currency
-}
-
-// Base is the base programme.
-func Base() Programme { return Programme{Revision: 1} }
-
-// Quote is a basket, priced.
+// Quote is a basket, priced. All lists are in an order of their own, so that equal quotes are equal bytes.
 type Quote struct {
-	Kind     record.Kind
-	Currency string
-	Revision uint32       // of the programme
-	Lines    []PricedLine // in the basket's order
-	Total    int64        // sum of the lines, minor units
-	Points   int64        // sale: to earn; return: to take back; never negative, at most record.MaxPoints
+	Currency   string      `json:"currency"`
+	Revision   uint32      `json:"revision"`
+	Engine     string      `json:"engine"`
+	Lines      []QuoteLine `json:"lines"`      // by line id
+	Promotions []Applied   `json:"promotions"` // in the order in which they were applied
+	WhyNot     []WhyNot    `json:"why_not"`    // the nearest first
+	Totals     Totals      `json:"totals"`
+	Points     Points      `json:"points"`
 }
 
-// PricedLine is one line of a Quote.
-type PricedLine struct {
+// QuoteLine is one line. Net is Gross less its Discounts, ToPay is Net less PointsPaid.
+type QuoteLine struct {
+	LineID       string     `json:"line_id"`
+	Quantity     string     `json:"quantity"`
+	Pieces       bool       `json:"by_piece"` // not by weight or length
+	Gross        int64      `json:"gross"`
+	Discounts    []Discount `json:"discounts"` // in the order in which they were applied
+	Net          int64      `json:"net"`
+	PointsPaid   int64      `json:"points_paid"` // minor units paid with points
+	ToPay        int64      `json:"to_pay"`
+	PointsSpent  int64      `json:"points_spent"`
+	PointsEarned int64      `json:"points_earned"`
+}
+
+// Discount is what one promotion takes off one line. The POS's own discount is called ManualPromotion.
+type Discount struct {
+	Promotion string `json:"promotion"`
+	Amount    int64  `json:"amount"`
+}
+
+// ManualPromotion names the POS's own discounts among a line's.
+const ManualPromotion = "pos"
+
+// Applied is one promotion that takes money off.
+type Applied struct {
+	Promotion    string  `json:"promotion"`
+	Revision     int64   `json:"revision"`
+	Text         string  `json:"text"`
+	Amount       int64   `json:"amount"`
+	Applications int64   `json:"applications"`
+	Lines        Shares  `json:"lines"`
+	Capped       *Capped `json:"capped,omitempty"`
+	Next         *Next   `json:"next,omitempty"`
+	Coupon       string  `json:"coupon,omitempty"` // its code
+}
+
+// Capped says what kept a promotion from giving all it wanted: floor, per_line, per_basket, policy, budget.
+type Capped struct {
+	By     string `json:"by"`
+	Wanted int64  `json:"wanted"`
+}
+
+// Next is what would make a promotion that applies give more.
+type Next struct {
+	Code    Code   `json:"code"`
+	Missing int64  `json:"missing"` // minor units
+	Text    string `json:"text"`
+}
+
+// Shares is what each line gets, by line id. In JSON it is an object.
+type Shares []LineShare
+
+// LineShare is one line's share.
+type LineShare struct {
 	LineID string
-	Gross  int64 // the line's Amount, or else its unit price times its quantity
+	Amount int64
 }
 
-// Price gives the quote of b under p. What is wrong with b is a *FieldError.
-func Price(b Basket, p Programme) (Quote, error) {
-	if b.Kind != record.KindSale && b.Kind != record.KindReturn {
-		return Quote{}, fmt.Errorf("price a %s: neither a sale nor a return", b.Kind)
-	}
-	if p.MinorPerPoint < 0 {
-		return Quote{}, fmt.Errorf("price under revision %d: minor units per point are negative", p.Revision)
-	}
-	exponent, ok := Exponent(b.Currency)
-	if !ok {
-		return Quote{}, &FieldError{"/currency", "not an ISO 4217 code of a currency in use"}
-	}
-	if len(b.Lines) > record.MaxLines {
-		return Quote{}, &FieldError{"/lines", fmt.Sprintf("more than %d lines", record.MaxLines)}
-	}
-	q := Quote{
-		Kind: b.Kind, Currency: b.Currency, Revision: p.Revision,
-		Lines: make([]PricedLine, len(b.Lines)),
-	}
-	if i := repeated(b.Lines); i >= 0 {
-		return Quote{}, lineError(i, "line_id", "another line has it")
-	}
-	for i := range b.Lines {
-		gross, err := priceLine(i, &b.Lines[i])
+// MarshalJSON writes an object.
+func (s Shares) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 2+16*len(s))
+	b = append(b, '{')
+	for i := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		id, err := json.Marshal(s[i].LineID)
 		if err != nil {
-			return Quote{}, err
+			return nil, err
 		}
-		q.Lines[i] = PricedLine{b.Lines[i].LineID, gross}
-		q.Total += gross // at most MaxLines times MaxMoney: no overflow on the way
+		b = append(append(b, id...), ':')
+		b = strconv.AppendInt(b, s[i].Amount, 10)
 	}
-	if q.Total > MaxMoney || q.Total < -MaxMoney {
-		return Quote{}, &FieldError{"/lines", "the sum of the lines is over 1000000000000 minor units"}
-	}
-	q.Points = points(b.Kind, q.Total, p.perPoint(exponent))
-	return q, nil
+	return append(b, '}'), nil
 }
 
-func priceLine(i int, l *Line) (int64, error) {
-	quantity, reason := thousandths(l.Quantity)
-	if reason != "" {
-		return 0, lineError(i, "quantity", reason)
+// UnmarshalJSON reads the object that MarshalJSON writes.
+func (s *Shares) UnmarshalJSON(b []byte) error {
+	var byLine map[string]int64
+	if err := json.Unmarshal(b, &byLine); err != nil {
+		return err
 	}
-	switch l.Unit {
-	case "", "kg", "l", "m":
-	case "pc":
-		if quantity%thousand != 0 {
-			return 0, lineError(i, "quantity", "pieces are whole")
-		}
-	default:
-		return 0, lineError(i, "unit", "want pc, kg, l or m")
+	*s = make(Shares, 0, len(byLine))
+	for _, id := range slices.Sorted(maps.Keys(byLine)) {
+		*s = append(*s, LineShare{id, byLine[id]})
 	}
-	if !isMoney(l.UnitPrice) {
-		return 0, lineError(i, "unit_price", "over 1000000000000 minor units")
-	}
-	if l.Amount != nil {
-		if !isMoney(*l.Amount) {
-			return 0, lineError(i, "amount", "over 1000000000000 minor units")
-		}
-		return *l.Amount, nil
-	}
-	gross, ok := extend(l.UnitPrice, quantity)
-	if !ok {
-		return 0, lineError(i, "unit_price", "times the quantity is over 1000000000000 minor units")
-	}
-	return gross, nil
+	return nil
 }
 
-func isMoney(v int64) bool { return -MaxMoney <= v && v <= MaxMoney }
-
-// repeated gives the first line whose id an earlier line has, or -1.
-func repeated(lines []Line) int {
-	seen := make(map[string]struct{}, len(lines))
-	for i := range lines {
-		if seen[lines[i].LineID] = struct{}{}; len(seen) != i+1 {
-			return i
-		}
-	}
-	return -1
+// Totals are sums over the lines.
+type Totals struct {
+	Gross      int64 `json:"gross"`
+	Discount   int64 `json:"discount"`
+	Net        int64 `json:"net"`
+	PointsPaid int64 `json:"points_paid"`
+	ToPay      int64 `json:"to_pay"`
 }
 
-// perPoint gives the minor units for one point in a currency with this many decimals.
-func (p Programme) perPoint(exponent int) int64 {
-	unit := p.MinorPerPoint
-	if unit == 0 {
-		unit = 1
-		for range exponent {
-			unit *= 10
-		}
-	}
-	return unit
+// Points are the points that go with a quote.
+type Points struct {
+	Earned      int64      `json:"to_earn"`
+	EarnedBy    []EarnedBy `json:"earned_by"`
+	Spent       int64      `json:"to_spend"`
+	SpendReason string     `json:"spend_reason,omitempty"` // why fewer than asked: balance, max_share, min_spend, block, needs_card
 }
 
-// points of a sale are of what was paid: a total below zero earns nothing. A return's total counts
-// without its sign, whichever sign its lines were written with.
-func points(kind record.Kind, total, unit int64) int64 {
-	if kind == record.KindReturn && total < 0 {
-		total = -total
+// EarnedBy is what one rule gives. The rule that every brand has is called BaseRule.
+type EarnedBy struct {
+	Rule     string `json:"rule"`
+	Revision int64  `json:"revision,omitempty"`
+	Text     string `json:"text,omitempty"`
+	Points   int64  `json:"points"`
+}
+
+// BaseRule names the base points.
+const BaseRule = "base"
+
+// quote writes down what was found.
+func (s *state) quote(e *earning) *Quote {
+	q := &Quote{Currency: s.basket.Currency, Revision: s.p.revision, Engine: Engine,
+		Lines: make([]QuoteLine, len(s.lines)), Promotions: make([]Applied, len(s.apps))}
+	discounts := s.discountsByLine()
+	for i := range s.lines {
+		l, out := &s.lines[i], &q.Lines[i]
+		*out = QuoteLine{LineID: l.src.LineID, Quantity: l.src.Quantity, Pieces: !l.weighed, Gross: l.gross, Discounts: discounts[i],
+			Net: l.net(), PointsPaid: l.paid, ToPay: l.now}
+		if e.spend != nil {
+			out.PointsSpent, out.PointsEarned = e.spend[i], e.earned[i]
+		}
+		q.Totals.Gross += l.gross
+		q.Totals.Net += l.net()
+		q.Totals.PointsPaid += l.paid
+		q.Totals.ToPay += l.now
 	}
-	return max(total, 0) / unit
+	q.Totals.Discount = q.Totals.Gross - q.Totals.Net
+	shares := make(Shares, len(s.shares))
+	for i, x := range s.shares {
+		shares[i] = LineShare{s.lines[x.line].src.LineID, x.amount}
+	}
+	for i := range s.apps {
+		q.Promotions[i] = s.writeApplied(&s.apps[i], shares)
+	}
+	q.Points = s.pointsOf(e)
+	q.WhyNot = s.whyNots()
+	return q
+}
+
+// discountsByLine gives each line's discounts, the POS's own first. They are pieces of one array.
+func (s *state) discountsByLine() [][]Discount {
+	counts := make([]int, len(s.lines))
+	n := len(s.shares)
+	for i := range s.lines {
+		if s.lines[i].manual > 0 {
+			counts[i]++
+			n++
+		}
+	}
+	for _, x := range s.shares {
+		counts[x.line]++
+	}
+	array := make([]Discount, n)
+	out := make([][]Discount, len(s.lines))
+	at := 0
+	for i := range out {
+		out[i] = array[at : at : at+counts[i]]
+		at += counts[i]
+		if m := s.lines[i].manual; m > 0 {
+			out[i] = append(out[i], Discount{ManualPromotion, m})
+		}
+	}
+	for _, a := range s.apps {
+		for _, x := range s.shares[a.from:a.to] {
+			out[x.line] = append(out[x.line], Discount{s.p.rules[a.rule].doc.ID, x.amount})
+		}
+	}
+	return out
+}
+
+func (s *state) writeApplied(a *application, shares Shares) Applied {
+	doc := s.p.rules[a.rule].doc
+	out := Applied{
+		Promotion: doc.ID, Revision: doc.Revision, Text: doc.TextIn(s.basket.Languages),
+		Amount: a.amount, Applications: a.times, Lines: shares[a.from:a.to:a.to],
+	}
+	if a.by != "" {
+		out.Capped = &Capped{a.by, a.wanted}
+	}
+	if a.missing > 0 {
+		out.Next = &Next{NextTier, a.missing, s.money(a.missing) + " more for the next step"}
+	}
+	if c := s.couponOf(doc); c != nil && c.State == couponActive {
+		out.Coupon = c.Code
+	}
+	return out
+}
+
+func (s *state) pointsOf(e *earning) Points {
+	p := Points{Spent: e.spent, SpendReason: e.reason, EarnedBy: make([]EarnedBy, len(e.by))}
+	for i, b := range e.by {
+		p.Earned += b.points
+		p.EarnedBy[i] = EarnedBy{Rule: BaseRule, Points: b.points}
+		if b.rule >= 0 {
+			doc := s.p.rules[b.rule].doc
+			p.EarnedBy[i] = EarnedBy{doc.ID, doc.Revision, doc.TextIn(s.basket.Languages), b.points}
+		}
+	}
+	return p
+}
+
+// WhyNot is one promotion that does not apply.
+type WhyNot struct {
+	Promotion   string   `json:"promotion"`
+	Revision    int64    `json:"revision"`
+	Text        string   `json:"text"`
+	Code        Code     `json:"code"`
+	Missing     *Missing `json:"missing,omitempty"`
+	Set         string   `json:"set,omitempty"`
+	Pool        string   `json:"pool,omitempty"`
+	Schedule    []Window `json:"schedule,omitempty"`
+	From        string   `json:"from,omitempty"`  // on the store's clock
+	Until       string   `json:"until,omitempty"` // on the store's clock
+	Limit       string   `json:"limit,omitempty"`
+	Period      string   `json:"period,omitempty"`
+	ResetsAt    string   `json:"resets_at,omitempty"`
+	By          []string `json:"by,omitempty"`
+	WouldGive   int64    `json:"would_give,omitempty"`
+	Given       int64    `json:"given,omitempty"`
+	CashierText string   `json:"cashier_text"`
+	Upsell      bool     `json:"upsell"` // near enough to tell the shopper
+}
+
+// Missing is what a shopper lacks: a quantity, which is a decimal string in JSON, or money, an integer.
+type Missing struct {
+	Quantity string // "" for money
+	Money    int64  // minor units
+}
+
+// MarshalJSON writes the one or the other.
+func (m Missing) MarshalJSON() ([]byte, error) {
+	if m.Quantity != "" {
+		return json.Marshal(m.Quantity)
+	}
+	return strconv.AppendInt(nil, m.Money, 10), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Missing) UnmarshalJSON(b []byte) error {
+	*m = Missing{}
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &m.Quantity)
+	}
+	return json.Unmarshal(b, &m.Money)
+}
+
+// Window is a part of the week, as documents have it.
+type Window struct {
+	Days  []string `json:"days,omitempty"`
+	From  string   `json:"from,omitempty"`
+	Until string   `json:"until,omitempty"`
+}
+
+// maxWhyNots is how many are told when not all are asked for.
+const maxWhyNots = 20
+
+func (s *state) whyNots() []WhyNot {
+	whys := s.whys
+	for i := range whys {
+		w := &whys[i]
+		w.shown = s.couponOf(s.p.rules[w.rule].doc) != nil
+		w.distance = s.distanceOf(w)
+	}
+	if !s.basket.ExplainAll {
+		whys = slices.DeleteFunc(whys, func(w whyNot) bool { return w.distance == far })
+	}
+	slices.SortFunc(whys, func(a, b whyNot) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.missing, b.missing), cmp.Compare(a.rule, b.rule))
+	})
+	if !s.basket.ExplainAll && len(whys) > maxWhyNots {
+		whys = whys[:maxWhyNots]
+	}
+	out := make([]WhyNot, len(whys))
+	for i := range whys {
+		out[i] = s.whyNot(&whys[i])
+	}
+	return out
 }

@@ -2,134 +2,182 @@ package pricing
 
 import (
 	"errors"
-	"math"
-	"reflect"
-	"strconv"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"tillstream/kv/promotion"
 	"tillstream/kv/record"
 )
 
-func amount(v int64) *int64 { return &v }
-
-func TestPrice(t *testing.T) {
-	one := func(currency string, kind record.Kind, lines ...Line) Basket {
-		for i := range lines {
-			lines[i].LineID = strconv.Itoa(i + 1)
+func TestQuoteRefuses(t *testing.T) {
+	line := func(change func(*Line)) func(*Basket) {
+		return func(b *Basket) { change(&b.Lines[1]) }
+	}
+	quantity := func(q, unit string) func(*Basket) {
+		return line(func(l *Line) { l.Quantity, l.Unit = q, unit })
+	}
+	price := func(p int64) func(*Basket) { return line(func(l *Line) { l.UnitPrice = p }) }
+	p, err := Compile(Rules{Policy: Policy{Currency: "EUR"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		spoil func(*Basket)
+		field string
+	}{
+		"no lines":                {func(b *Basket) { b.Lines = nil }, "/lines"},
+		"2,001 lines":             {func(b *Basket) { b.Lines = make([]Line, record.MaxLines+1) }, "/lines"},
+		"no currency":             {func(b *Basket) { b.Currency = "" }, "/currency"},
+		"another currency":        {func(b *Basket) { b.Currency = "USD" }, "/currency"},
+		"channel":                 {func(b *Basket) { b.Channel = "fax" }, "/channel"},
+		"101 coupons":             {func(b *Basket) { b.Coupons = make([]Coupon, MaxCoupons+1) }, "/coupons"},
+		"points below zero":       {func(b *Basket) { b.Spend.Points = -1 }, "/points_to_spend/points"},
+		"how to spend":            {func(b *Basket) { b.Spend.Mode = "some" }, "/points_to_spend/mode"},
+		"balance below zero":      {func(b *Basket) { b.Shopper = &Shopper{Available: -1} }, "/shopper/available"},
+		"no id":                   {line(func(l *Line) { l.LineID = "" }), "/lines/1/line_id"},
+		"a long id":               {line(func(l *Line) { l.LineID = strings.Repeat("x", 37) }), "/lines/1/line_id"},
+		"same id":                 {line(func(l *Line) { l.LineID = "a" }), "/lines/1/line_id"},
+		"no item":                 {line(func(l *Line) { l.Item = "" }), "/lines/1/item"},
+		"zero pieces":             {quantity("0", ""), "/lines/1/quantity"},
+		"minus one":               {quantity("-1", ""), "/lines/1/quantity"},
+		"half a piece":            {quantity("0.5", ""), "/lines/1/quantity"},
+		"four decimals":           {quantity("0.4125", "kg"), "/lines/1/quantity"},
+		"too many":                {quantity("1000000001", ""), "/lines/1/quantity"},
+		"no number":               {quantity("1e3", ""), "/lines/1/quantity"},
+		"unit":                    {quantity("1", "oz"), "/lines/1/unit"},
+		"price below zero":        {price(-1), "/lines/1/unit_price"},
+		"price":                   {price(MaxMoney + 1), "/lines/1/unit_price"},
+		"price times quantity":    {line(func(l *Line) { l.UnitPrice, l.Quantity = MaxMoney, "2" }), "/lines/1/unit_price"},
+		"sum":                     {price(MaxMoney), "/lines"},
+		"amount below zero":       {line(func(l *Line) { l.Amount = amount(-1) }), "/lines/1/amount"},
+		"discount below zero":     {line(func(l *Line) { l.ManualDiscount = &ManualDiscount{Amount: -1} }), "/lines/1/manual_discount/amount"},
+		"discount over the price": {line(func(l *Line) { l.ManualDiscount = &ManualDiscount{Amount: 201} }), "/lines/1/manual_discount/amount"},
+		"floor price below zero":  {line(func(l *Line) { l.Facts.FloorPrice = -1 }), "/lines/1/facts/floor_price"},
+	} {
+		q := quoteCase{lines: "a 1 100; b 1 200; c 1 300"}
+		b := q.basket()
+		c.spoil(b)
+		var field *FieldError
+		if _, err := p.Quote(b); !errors.As(err, &field) || field.Field != c.field {
+			t.Errorf("%s: got %v, want an error at %s", name, err, c.field)
 		}
-		return Basket{currency, kind, lines}
-	}
-	tests := []struct {
-		name          string
-		basket        Basket
-		gross         []int64
-		total, points int64
-	}{
-		{"first receipt of Online Retail", one("GBP", record.KindSale,
-			Line{Quantity: "6", UnitPrice: 255}, Line{Quantity: "6", UnitPrice: 339}, Line{Quantity: "8", UnitPrice: 275}),
-			[]int64{1530, 2034, 2200}, 5764, 57},
-		{"half a penny goes up", one("EUR", record.KindSale, Line{Quantity: "0.5", UnitPrice: 1}), []int64{1}, 1, 0},
-		{"half a penny below zero goes down", one("EUR", record.KindSale, Line{Quantity: "-0.5", UnitPrice: 1}), []int64{-1}, -1, 0},
-		{"just below a half", one("EUR", record.KindSale, Line{Quantity: "0.412", UnitPrice: 1190, Unit: "kg"}), []int64{490}, 490, 4},
-		{"label wins", one("EUR", record.KindSale, Line{Quantity: "0.412", UnitPrice: 1190, Amount: amount(491)}), []int64{491}, 491, 4},
-		{"label of nothing wins", one("EUR", record.KindSale, Line{Quantity: "3", UnitPrice: 1190, Amount: amount(0)}), []int64{0}, 0, 0},
-		{"one penny short of a point", one("EUR", record.KindSale, Line{Quantity: "1", UnitPrice: 199}), []int64{199}, 199, 1},
-		{"sale below zero earns nothing", one("EUR", record.KindSale, Line{Quantity: "-3", UnitPrice: 1190}), []int64{-3570}, -3570, 0},
-		{"return", one("EUR", record.KindReturn, Line{Quantity: "3", UnitPrice: 1190}), []int64{3570}, 3570, 35},
-		{"return written below zero", one("EUR", record.KindReturn, Line{Quantity: "-3", UnitPrice: 1190}), []int64{-3570}, -3570, 35},
-		{"yen have no decimals", one("JPY", record.KindSale, Line{Quantity: "1", UnitPrice: 199}), []int64{199}, 199, 199},
-		{"dinars have three", one("KWD", record.KindSale, Line{Quantity: "1", UnitPrice: 1999}), []int64{1999}, 1999, 1},
-		{"exact duplicate lines stay", one("EUR", record.KindSale, Line{Item: "a", Quantity: "1", UnitPrice: 50}, Line{Item: "a", Quantity: "1", UnitPrice: 50}),
-			[]int64{50, 50}, 100, 1},
-		{"largest", one("EUR", record.KindSale, Line{Quantity: "1000", UnitPrice: MaxMoney / 1000}), []int64{MaxMoney}, MaxMoney, MaxMoney / 100},
-		{"no lines", one("EUR", record.KindSale), []int64{}, 0, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			q, err := Price(tt.basket, Base())
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := []int64{}
-			for _, l := range q.Lines {
-				got = append(got, l.Gross)
-			}
-			if !reflect.DeepEqual(got, tt.gross) || q.Total != tt.total || q.Points != tt.points {
-				t.Errorf("lines %v, total %d, points %d; want %v, %d, %d", got, q.Total, q.Points, tt.gross, tt.total, tt.points)
-			}
-			if q.Revision != 1 {
-				t.Errorf("revision %d, want 1", q.Revision)
-			}
-		})
-	}
-}
-
-func TestPriceUnderAnotherProgramme(t *testing.T) {
-	b := Basket{"EUR", record.KindSale, []Line{{LineID: "1", Quantity: "1", UnitPrice: 999}}}
-	q, err := Price(b, Programme{Revision: 7, MinorPerPoint: 500})
-	if err != nil || q.Points != 1 || q.Revision != 7 {
-		t.Errorf("got %d points under revision %d, %v; want 1 under 7", q.Points, q.Revision, err)
-	}
-	if _, err := Price(b, Programme{MinorPerPoint: -1}); err == nil {
-		t.Error("a programme of negative units per point prices")
-	}
-	b.Kind = record.KindStart
-	if _, err := Price(b, Base()); err == nil {
-		t.Error("a start record is priced")
-	}
-}
-
-func TestPriceRefuses(t *testing.T) {
-	sale := func(lines ...Line) Basket { return Basket{"EUR", record.KindSale, lines} }
-	big := Line{LineID: "9", Quantity: "1", UnitPrice: MaxMoney}
-	tests := []struct {
-		name   string
-		basket Basket
-		field  string
-	}{
-		{"unknown currency", Basket{Currency: "EUX", Kind: record.KindSale}, "/currency"},
-		{"lower-case currency", Basket{Currency: "eur", Kind: record.KindSale}, "/currency"},
-		{"a currency that is no more", Basket{Currency: "DEM", Kind: record.KindSale}, "/currency"},
-		{"unknown unit", sale(Line{Quantity: "1", Unit: "box"}), "/lines/0/unit"},
-		{"half a piece", sale(big, Line{Quantity: "0.5", Unit: "pc"}), "/lines/1/quantity"},
-		{"same id twice", sale(Line{LineID: "a", Quantity: "1"}, Line{LineID: "a", Quantity: "1"}), "/lines/1/line_id"},
-		{"price", sale(Line{Quantity: "0", UnitPrice: MaxMoney + 1}), "/lines/0/unit_price"},
-		{"least price", sale(Line{Quantity: "0", UnitPrice: math.MinInt64}), "/lines/0/unit_price"},
-		{"amount", sale(Line{Quantity: "1", Amount: amount(-MaxMoney - 1)}), "/lines/0/amount"},
-		{"product", sale(Line{Quantity: "2", UnitPrice: MaxMoney}), "/lines/0/unit_price"},
-		{"product over 64 bits", sale(Line{Quantity: "1000000000", UnitPrice: -MaxMoney}), "/lines/0/unit_price"},
-		{"sum", sale(big, Line{LineID: "1", Quantity: "1", UnitPrice: 1}), "/lines"},
-		{"2,001 lines", sale(make([]Line, record.MaxLines+1)...), "/lines"},
-	}
-	for _, s := range []string{"", "-", "+1", "1,5", "1.", ".5", "1.2345", "01", "1e3", "1 ", "0x1", "NaN", "1000000001",
-		"1000000000.001", "99999999999999999999", "١", strings.Repeat("9", 1000)} {
-		tests = append(tests, struct {
-			name   string
-			basket Basket
-			field  string
-		}{"quantity " + s[:min(len(s), 20)], sale(Line{Quantity: s, UnitPrice: 1}), "/lines/0/quantity"})
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := Price(tt.basket, Base())
-			var f *FieldError
-			if !errors.As(err, &f) || f.Field != tt.field {
-				t.Errorf("got %v, want an error at %s", err, tt.field)
-			}
-		})
-	}
-}
-
-func TestExponent(t *testing.T) {
-	for code, want := range map[string]int{"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3, "CLF": 4, "XCG": 2} {
-		if got, ok := Exponent(code); !ok || got != want {
-			t.Errorf("%s: %d, %t; want %d", code, got, ok, want)
+		if _, err := p.Quote(q.basket()); err != nil { // a refused basket leaves nothing behind
+			t.Fatalf("after %s: %v", name, err)
 		}
 	}
-	for _, code := range []string{"", "EU", "EURO", "XXX", "XTS", "XAU", "HRK", "€"} {
-		if _, ok := Exponent(code); ok {
-			t.Errorf("%q is a currency", code)
+}
+
+// The largest numbers there are neither overflow nor take long.
+func TestLargestNumbers(t *testing.T) {
+	c := quoteCase{
+		promos: `- {id: p1, mechanic: {type: percentage, percent: '33.33'}}
+- {id: p2, mechanic: {type: amount, amount: 1000000000000}, caps: {per_basket: 7}}
+- {id: p3, mechanic: {type: buy_x_get_y, buy: {set: a, quantity: 1000000}, get: {set: a, quantity: 1, percent: '1'}}}
+- {id: p4, mechanic: {type: mix_and_match, components: [{set: a, quantity: 3}, {set: a, quantity: 2}], percent: '1'}}
+- {id: p5, mechanic: {type: spend_threshold, repeat: true, tiers: [{spend: 1, amount: 1000000000000}]}, caps: {per_line: 11}}
+- {id: p6, mechanic: {type: points_multiplier, factor: '1.01'}}`,
+		lines: "a 1000000000 999", policy: pointsOne(),
+		with: func(b *Basket) { b.Shopper = &Shopper{ID: "s", Available: record.MaxPoints}; b.Spend.Mode = SpendAll },
+	}
+	q, _ := quoteOf(t, c.rules(t), c.basket())
+	if len(q.Promotions) < 4 || q.Totals.Net <= 0 || q.Totals.Net >= q.Totals.Gross {
+		t.Errorf("got %s", told(q))
+	}
+	c.policy.Points = PointsPolicy{Earn: Rate{1_000_000_000, 1}}
+	p, err := Compile(c.rules(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var field *FieldError
+	if _, err := p.Quote(c.basket()); !errors.As(err, &field) || field.Field != "/lines" {
+		t.Errorf("more points than there can be: %v", err)
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	p := declaredPercent("p", "a")
+	for name, rules := range map[string]Rules{
+		"two promotions of one id": {Promotions: []promotion.Promotion{p, p}, Sets: caseSets()},
+		"a set that is not there":  {Promotions: []promotion.Promotion{declaredPercent("p", "nowhere")}, Sets: caseSets()},
+		"two sets of one id":       {Sets: append(caseSets(), caseSets()...)},
+		"a share over all":         {Policy: Policy{MaxLineDiscount: hundredths(101)}},
+		"points for nothing":       {Policy: Policy{Points: PointsPolicy{Earn: Rate{1, 0}}}},
+		"a currency that is none":  {Policy: Policy{Currency: "EUX"}},
+		"a block below zero":       {Policy: Policy{Points: PointsPolicy{Block: -1}}},
+	} {
+		if _, err := Compile(rules); err == nil {
+			t.Errorf("%s compiles", name)
+		}
+	}
+}
+
+func declaredPercent(id, set string) promotion.Promotion {
+	return promotion.Promotion{
+		ID: id, Revision: 1, Text: map[string]string{"en": "ten off", "de": "zehn weg"}, State: "active", From: promotion.None, Until: promotion.None,
+		Mechanic: &promotion.Percentage{Set: set, Percent: 1000}, Stacking: promotion.Stacking{Priority: 50, Mode: promotion.Stack},
+	}
+}
+
+// Of a large programme only what was near is told, the nearest first, in words and in the shopper's language.
+func TestWhatWasNear(t *testing.T) {
+	c := quoteCase{
+		promos: `- {id: seven, mechanic: {type: nth_item, set: a, n: 7, percent: '50'}}
+- {id: one, mechanic: {type: nth_item, set: ab, n: 4, percent: '50'}}
+- {id: tuesday, schedule: [{days: [tue], from: "11:00", until: "15:00"}], mechanic: {type: percentage, set: a, percent: '5'}}
+- {id: elsewhere, mechanic: {type: percentage, set: f, percent: '5'}}
+- {id: village, stores: {include: [village]}, mechanic: {type: percentage, set: a, percent: '5'}}
+- {id: others, audience: {any_of: [{segment: others}]}, mechanic: {type: percentage, set: a, percent: '5'}}
+- {id: unseen, coupon: {pool: spring}, mechanic: {type: percentage, set: a, percent: '5'}}
+- {id: shown, coupon: {pool: autumn}, mechanic: {type: percentage, set: f, percent: '5'}}
+- {id: over, state: ended, mechanic: {type: percentage, set: a, percent: '5'}}
+- {id: spend, mechanic: {type: spend_threshold, tiers: [{spend: 320, amount: 50}]}}`,
+		lines: "a 1 100; b 2 100", with: func(b *Basket) {
+			b.ExplainAll, b.Shopper, b.Languages = false, &Shopper{ID: "s"}, []string{"de-AT"}
+			b.Coupons = []Coupon{{"A", "autumn", "expired"}}
+		},
+	}
+	q, _ := quoteOf(t, c.rules(t), c.basket())
+	var got []string
+	for _, w := range q.WhyNot {
+		got = append(got, fmt.Sprintf("%s: %s, upsell %t", w.Promotion, w.CashierText, w.Upsell))
+	}
+	want := []string{
+		"shown: coupon expired, upsell false",
+		"spend: 0.20 more needed, upsell true",
+		"one: needs 1 more of ab, upsell true",
+		"tuesday: only tue 11:00-15:00, upsell false",
+		"seven: needs 6 more of a, upsell false",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	rules := Rules{Promotions: []promotion.Promotion{declaredPercent("p", "all")}}
+	if q, _ := quoteOf(t, rules, c.basket()); q.Promotions[0].Text != "zehn weg" {
+		t.Errorf("text %q", q.Promotions[0].Text)
+	}
+	many := Rules{}
+	for i := range 60 {
+		p := declaredPercent(fmt.Sprintf("p%02d", i), "all")
+		p.Schedule = []promotion.Window{{Days: 1, Until: 1440}}
+		many.Promotions = append(many.Promotions, p)
+	}
+	if q, _ := quoteOf(t, many, c.basket()); len(q.WhyNot) != maxWhyNots {
+		t.Errorf("%d reasons, want %d", len(q.WhyNot), maxWhyNots)
+	}
+}
+
+// Every vector of the research, where it is, is tried by deploy/vectors. Here, that texts of money are right.
+func TestMoney(t *testing.T) {
+	for _, c := range []struct {
+		currency string
+		amount   int64
+		want     string
+	}{{"EUR", 5, "0.05"}, {"EUR", 123456, "1234.56"}, {"JPY", 500, "500"}, {"KWD", 1, "0.001"}, {"KWD", 12345, "12.345"}} {
+		s := state{basket: &Basket{Currency: c.currency}}
+		if got := s.money(c.amount); got != c.want {
+			t.Errorf("%d %s: %s, want %s", c.amount, c.currency, got, c.want)
 		}
 	}
 }

@@ -13,10 +13,12 @@ type Cursor struct {
 	Entry      uint64
 }
 
-// Pull asks for what has changed since Cursor.
+// Pull asks for what has changed since Cursor, and since Reference of what every store gets: another
+// journal, with a cursor of its own.
 type Pull struct {
-	Cursor Cursor
-	Limit  uint32 // items wanted; the answer finishes the entry it is in, so it may hold more
+	Cursor    Cursor
+	Limit     uint32  // items wanted; the answer finishes the entry it is in, so it may hold more
+	Reference *Cursor // nil: reference data is not asked for
 }
 
 // FeedStatus says what kind of answer a Page is.
@@ -46,6 +48,8 @@ type Page struct {
 	More    bool
 	Items   []Item
 	Counted []Counted
+
+	Reference *References // nil: it was not asked for. What it says stands apart from all of the above
 }
 
 // ItemKind says what an item's key and value are. Its values are on disk: never change one.
@@ -66,6 +70,9 @@ type Item struct {
 const (
 	pullVersion = 1
 	pageVersion = 1
+	// With reference data; whoever does not ask for it is answered as before there was any.
+	pullVersion2 = 2
+	pageVersion2 = 2
 )
 
 func (c *Cursor) append(b []byte) []byte {
@@ -91,6 +98,10 @@ func ReadCursor(b []byte) (Cursor, error) {
 
 // Append appends the pull's binary form to b.
 func (p *Pull) Append(b []byte) []byte {
+	if p.Reference != nil {
+		b = p.Cursor.append(append(b, pullVersion2))
+		return p.Reference.append(binary.BigEndian.AppendUint32(b, p.Limit))
+	}
 	b = p.Cursor.append(append(b, pullVersion))
 	return binary.BigEndian.AppendUint32(b, p.Limit)
 }
@@ -98,11 +109,16 @@ func (p *Pull) Append(b []byte) []byte {
 // ReadPull reads what Append wrote.
 func ReadPull(b []byte) (p Pull, err error) {
 	r := Reader{B: b}
-	if r.U8() != pullVersion && r.Err == nil {
+	version := r.U8()
+	if version != pullVersion && version != pullVersion2 && r.Err == nil {
 		r.Err = ErrFormat
 	}
 	p.Cursor = readCursor(&r)
 	p.Limit = r.U32()
+	if version == pullVersion2 {
+		c := readCursor(&r)
+		p.Reference = &c
+	}
 	if err := r.End(); err != nil {
 		return Pull{}, fmt.Errorf("pull: %w", err)
 	}
@@ -111,7 +127,11 @@ func ReadPull(b []byte) (p Pull, err error) {
 
 // Append appends the page's binary form to b.
 func (p *Page) Append(b []byte) []byte {
-	b = append(b, pageVersion, byte(p.Status), flag(p.More))
+	version := byte(pageVersion)
+	if p.Reference != nil {
+		version = pageVersion2
+	}
+	b = append(b, version, byte(p.Status), flag(p.More))
 	b = p.Cursor.append(b)
 	b = binary.AppendUvarint(b, uint64(len(p.Items)))
 	for i := range p.Items {
@@ -126,13 +146,17 @@ func (p *Page) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint64(b, c.Counted)
 		b = binary.BigEndian.AppendUint64(b, c.Posted)
 	}
+	if p.Reference != nil {
+		b = p.Reference.append(b)
+	}
 	return b
 }
 
-// ReadPage reads what Append wrote. Items alias b.
+// ReadPage reads what Append wrote. Items and references alias b.
 func ReadPage(b []byte) (p Page, err error) {
 	r := Reader{B: b}
-	if r.U8() != pageVersion && r.Err == nil {
+	version := r.U8()
+	if version != pageVersion && version != pageVersion2 && r.Err == nil {
 		r.Err = ErrFormat
 	}
 	p.Status = FeedStatus(r.U8())
@@ -151,6 +175,9 @@ func ReadPage(b []byte) (p Page, err error) {
 		c := &p.Counted[i]
 		r.Fill(c.Chain[:])
 		c.Counted, c.Posted = r.U64(), r.U64()
+	}
+	if version == pageVersion2 {
+		p.Reference = readReferencesPart(&r)
 	}
 	if err := r.End(); err != nil {
 		return Page{}, fmt.Errorf("page: %w", err)

@@ -74,3 +74,30 @@ func FuzzRunReceipts(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadPageWithReferences(f *testing.F) {
+	fuzz(f, "page.v2", func(v any) []byte { p := v.(record.Page); return p.Append(nil) })
+}
+
+func FuzzReadProduct(f *testing.F) {
+	fuzz(f, "product.v1", func(v any) []byte { p := v.(record.Product); return p.Append(nil) })
+}
+
+func FuzzReadReferenceHead(f *testing.F) {
+	fuzz(f, "referencehead.v1", func(v any) []byte { h := v.(record.ReferenceHead); return h.Append(nil) })
+}
+
+// FuzzUnpackReferences unpacks what no part is. What is accepted can be packed and unpacked again.
+func FuzzUnpackReferences(f *testing.F) {
+	f.Add(record.PackReferences([]record.Reference{{Kind: record.RefItem, Key: "1", Entry: 7, Value: []byte("v")}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := record.UnpackReferences(b)
+		if err != nil {
+			return
+		}
+		again, err := record.UnpackReferences(record.PackReferences(got))
+		if err != nil || !reflect.DeepEqual(again, got) {
+			t.Fatalf("read %+v, then %+v, error %v", got, again, err)
+		}
+	})
+}

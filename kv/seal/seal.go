@@ -210,3 +210,11 @@ func (c *Cards) Account(number string) record.AccountID {
 	m.Write([]byte(number))
 	return record.AccountID(m.Sum(nil)[:16])
 }
+
+// Coupon gives the id of a coupon's code. No card number is the text that is hashed here: none has a
+// blank.
+func (c *Cards) Coupon(code string) record.CouponID {
+	m := hmac.New(sha256.New, c.key)
+	m.Write([]byte("coupon " + code))
+	return record.CouponID(m.Sum(nil)[:16])
+}

@@ -1,0 +1,292 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"tillstream/edge/pricing"
+	"tillstream/kv/record"
+)
+
+// clockSlack is how far a POS's clock may be from the node's before the cashier is told.
+const clockSlack = 5 * time.Minute
+
+// couponActive is the engine's word for a coupon that can be used.
+const couponActive = "active"
+
+// offer is a basket with all that it is priced by, and what came of it.
+type offer struct {
+	basket  *Basket
+	account record.AccountID
+	facts   facts
+	quote   *pricing.Quote
+	digest  string
+}
+
+// quoteBasket prices a basket. Nothing of it is kept, and nothing on the way waits for a network.
+func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
+	body, account, training, err := a.readBasketFor(q)
+	if err != nil {
+		return answer{}, err
+	}
+	o := &offer{basket: body, account: account}
+	if err := a.gather(o, training); err != nil {
+		return answer{}, err
+	}
+	if err := a.price(o, a.rules(body.Currency)); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: a.tellQuote(o)}, nil
+}
+
+// readBasketFor reads a basket that is to be quoted.
+func (a *API) readBasketFor(q question) (body *Basket, account record.AccountID, training bool, err error) {
+	if body, err = a.read.basket(q.body); err != nil {
+		return nil, account, false, err
+	}
+	if training, err = trains(q.caller, body.Training); err != nil {
+		return nil, account, false, err
+	}
+	var h record.Header
+	if err := a.read.readWho(body.head(), &h); err != nil {
+		return nil, account, false, err
+	}
+	if body.At != "" {
+		if _, err := readTime(body.At); err != nil {
+			return nil, account, false, err
+		}
+	}
+	return body, h.Account, training, body.checkRest()
+}
+
+// gather finds the facts that a basket is priced by: what is known here and now.
+func (a *API) gather(o *offer, training bool) error {
+	now := a.cfg.Now()
+	o.facts = facts{made: now.UnixMilli(), at: now.UnixMilli(), training: training}
+	f := &o.facts
+	if o.basket.At != "" {
+		f.at, _ = readTime(o.basket.At) // it has been read before
+	}
+	for i := range o.basket.Tenders {
+		f.tenders = append(f.tenders, o.basket.Tenders[i].Kind)
+	}
+	if !o.account.IsZero() {
+		s, ok := a.cached(o.account)
+		f.known = ok && s.AsOf > 0
+		f.stale = !f.known || a.stale()
+		if f.known {
+			f.available, f.asOf = s.Balance+min(s.Pending, 0), s.AsOf
+		}
+		if a.cfg.Facts.Shopper != nil {
+			f.shopper, _ = a.cfg.Facts.Shopper(o.account)
+		}
+	}
+	f.items = make([]Item, len(o.basket.Lines))
+	for i := range o.basket.Lines {
+		f.items[i] = a.item(&o.basket.Lines[i])
+	}
+	return a.gatherCoupons(o)
+}
+
+// item gives what the master says of a line's item, or what the POS says where the master is silent.
+func (a *API) item(l *Line) Item {
+	if a.cfg.Facts.Item != nil {
+		if it, ok := a.cfg.Facts.Item(l.Item); ok {
+			it.known = true
+			return it
+		}
+	}
+	return Item{Item: pricing.Item{Category: l.Category}}
+}
+
+func (a *API) gatherCoupons(o *offer) error {
+	if len(o.basket.Coupons) == 0 {
+		return nil
+	}
+	rid, err := record.ParseRID(o.basket.RID)
+	if err != nil {
+		return invalid("/rid", "want a UUID of version 7")
+	}
+	if err := a.mayGuess(rid, "/coupons", o.basket.ManagerCode); err != nil {
+		return err
+	}
+	o.facts.left = maxGuesses
+	for i := range o.basket.Coupons {
+		c := a.coupon(o.basket.Coupons[i].Code, o.account)
+		if c.State == couponUnknown {
+			o.facts.left = max(a.guesses.wrong(rid, o.basket.Coupons[i].Code, a.cfg.Now()), 0)
+		}
+		o.facts.coupons = append(o.facts.coupons, c)
+	}
+	return nil
+}
+
+// price prices an offer by its facts under a programme.
+func (a *API) price(o *offer, p *pricing.Programme) (err error) {
+	b := o.basket
+	if len(b.Lines) == 0 {
+		return invalid("/lines", "want at least one line")
+	}
+	in := pricing.Basket{
+		Store: a.cfg.Store.String(), StoreSets: a.cfg.Facts.StoreSets, Channel: b.Channel,
+		At: time.UnixMilli(o.facts.at), Zone: a.cfg.Facts.Zone, Currency: b.Currency,
+		Lines: make([]pricing.Line, len(b.Lines)), Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
+	}
+	if in.Channel == "" {
+		in.Channel = "till"
+	}
+	for i := range b.Lines {
+		if name, reason := b.Lines[i].wrong(); reason != "" {
+			return invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
+		}
+		in.Lines[i] = b.Lines[i].priced(&o.facts.items[i])
+	}
+	if !o.account.IsZero() {
+		s := &o.facts.shopper
+		in.Shopper = &pricing.Shopper{
+			ID: o.account.String(), Segments: s.Segments, Tier: s.Tier, Available: max(o.facts.available, 0),
+			Birthday: s.Birthday, FirstPurchase: s.FirstPurchase,
+		}
+		if id := b.Shopper.Identifier; id.Kind == "card" {
+			in.Shopper.Card = id.Value
+		}
+	}
+	for i := range b.Coupons {
+		c := pricing.Coupon{Code: b.Coupons[i].Code, Pool: o.facts.coupons[i].Pool, State: o.facts.coupons[i].State}
+		if c.State == couponUsable {
+			c.State = couponActive
+		}
+		in.Coupons = append(in.Coupons, c)
+	}
+	if b.PointsToSpend != nil {
+		in.Spend = pricing.Spend{Mode: b.PointsToSpend.Mode, Points: b.PointsToSpend.Points}
+	}
+	if o.quote, err = p.Quote(&in); err != nil {
+		return err
+	}
+	o.digest = digest(&in, o)
+	return nil
+}
+
+// priced is a line as the engine takes it.
+func (l *Line) priced(item *Item) pricing.Line {
+	p := pricing.Line{
+		LineID: l.LineID, Item: l.Item, Description: l.Description, Quantity: l.Quantity, Unit: l.Unit,
+		Amount: l.Amount, PriceOverride: l.PriceOverride, Facts: item.Item,
+	}
+	if l.UnitPrice != nil {
+		p.UnitPrice = *l.UnitPrice
+	}
+	if d := l.ManualDiscount; d != nil {
+		p.ManualDiscount = &pricing.ManualDiscount{Amount: d.Amount, Reason: d.Reason}
+	}
+	return p
+}
+
+// digest names what was priced and what came of it. Two that are equal have the same lines, prices,
+// discounts and points, in whatever order the lines came.
+func digest(in *pricing.Basket, o *offer) string {
+	b := make([]byte, 0, 4096)
+	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	number := func(v int64) { b = binary.AppendVarint(b, v) }
+	text(o.basket.RID)
+	text(o.quote.Engine)
+	number(int64(o.quote.Revision))
+	number(o.facts.at)
+	text(in.Store)
+	text(in.Channel)
+	text(in.Currency)
+	b = append(b, o.account[:]...)
+	text(in.Spend.Mode)
+	number(in.Spend.Points)
+	codes := make([]string, len(in.Coupons))
+	for i := range in.Coupons {
+		codes[i] = in.Coupons[i].Code + " " + in.Coupons[i].State
+	}
+	slices.Sort(codes)
+	number(int64(len(codes)))
+	for _, c := range codes {
+		text(c)
+	}
+	for _, i := range o.basket.order() {
+		l := &in.Lines[i]
+		text(l.LineID)
+		text(l.Item)
+		text(l.Quantity)
+		text(l.Unit)
+		number(l.UnitPrice)
+	}
+	for i := range o.quote.Lines {
+		l := &o.quote.Lines[i]
+		text(l.LineID)
+		for _, v := range [...]int64{l.Gross, l.Net, l.PointsPaid, l.ToPay, l.PointsSpent, l.PointsEarned, int64(len(l.Discounts))} {
+			number(v)
+		}
+		for _, d := range l.Discounts {
+			text(d.Promotion)
+			number(d.Amount)
+		}
+	}
+	for i := range o.quote.Promotions {
+		p := &o.quote.Promotions[i]
+		text(p.Promotion)
+		text(p.Coupon)
+		number(p.Revision)
+		number(p.Amount)
+		number(p.Applications)
+	}
+	number(o.quote.Points.Earned)
+	number(o.quote.Points.Spent)
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// ageNeeded gives the highest age that the basket's items require, and the lines that require any.
+func (o *offer) ageNeeded() (age int, lines []string) {
+	for i := range o.facts.items {
+		if m := o.facts.items[i].MinAge; m > 0 {
+			age = max(age, m)
+			lines = append(lines, o.basket.Lines[i].LineID)
+		}
+	}
+	return age, lines
+}
+
+// ageCheck is the check that the cashier has to make, nil if none.
+func (o *offer) ageCheck() *AgeCheck {
+	age, lines := o.ageNeeded()
+	if age == 0 {
+		return nil
+	}
+	c := &AgeCheck{Required: age, Lines: lines, State: "waiting"}
+	switch {
+	case o.basket.Confirmed == nil:
+	case o.basket.Confirmed.Age >= age:
+		c.State = "confirmed"
+	default:
+		c.State = "refused"
+	}
+	return c
+}
+
+// needsHold reports whether points or single-use coupons are in the quote.
+func (o *offer) needsHold() bool {
+	if o.quote.Points.Spent > 0 {
+		return true
+	}
+	for i := range o.quote.Promotions {
+		code := o.quote.Promotions[i].Coupon
+		for k := range o.basket.Coupons {
+			if code != "" && o.basket.Coupons[k].Code == code && o.facts.coupons[k].SingleUse {
+				return true
+			}
+		}
+	}
+	return false
+}

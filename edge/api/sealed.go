@@ -1,0 +1,233 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+
+	"tillstream/edge/pricing"
+	"tillstream/kv/record"
+)
+
+// facts are what a basket is priced by, beside itself and the rules. They travel sealed in the quote's
+// context, so that the receipt is priced by the same although nothing is kept.
+type facts struct {
+	made     int64 // when, by the node's clock, Unix milliseconds
+	at       int64 // for which moment
+	training bool
+
+	known, stale    bool // whether there is a balance, and how old
+	available, asOf int64
+	shopper         ShopperFacts
+
+	tenders []string
+	coupons []CouponFacts // of the basket's coupons, in its order
+	items   []Item        // of the basket's lines, in its order
+
+	left int // guesses; not sealed
+}
+
+const contextVersion = 1
+
+// errContext means that a context is not of this basket, not of this node, or damaged.
+var errContext = errors.New("the quote's context does not open")
+
+func contextPlace(rid string) []byte { return []byte("quote/" + rid) }
+
+// seal gives an offer's context.
+func (a *API) seal(o *offer) string {
+	b := o.facts.append(make([]byte, 0, 1024), o)
+	return base64.RawURLEncoding.EncodeToString(a.cfg.Ring.Seal(nil, contextPlace(o.basket.RID), b))
+}
+
+func (f *facts) append(b []byte, o *offer) []byte {
+	flags := byte(0)
+	for i, on := range [...]bool{f.training, f.known, f.stale, f.shopper.FirstPurchase} {
+		if on {
+			flags |= 1 << i
+		}
+	}
+	b = append(b, contextVersion, flags)
+	for _, v := range [...]int64{f.made, f.at, f.available, f.asOf} {
+		b = record.AppendU64(b, uint64(v))
+	}
+	b = append(b, o.account[:]...)
+	b = appendText(b, f.shopper.Tier, f.shopper.Birthday)
+	b = appendTexts(b, f.shopper.Segments)
+	b = appendTexts(b, f.tenders)
+	b = appendLimits(b, f.shopper.Limits)
+	b = binary.AppendUvarint(b, uint64(len(f.coupons)))
+	for i := range f.coupons {
+		c := &f.coupons[i]
+		b = appendText(b, o.basket.Coupons[i].Code, c.State, c.Pool, c.Promotion, c.From, c.Until)
+		b = append(b, bit(c.SingleUse))
+	}
+	return f.appendItems(b, o.basket.order())
+}
+
+// appendItems writes each different item's facts once, and then which of them each line has, by line_id.
+func (f *facts) appendItems(b []byte, order []int) []byte {
+	number := make(map[string]uint64, 16)
+	var all, one []byte
+	which := make([]byte, 0, len(order))
+	for _, i := range order {
+		it := &f.items[i]
+		one = appendText(one[:0], it.Category)
+		one = appendTexts(one, it.Tags)
+		one = binary.AppendUvarint(one, uint64(max(it.FloorPrice, 0)))
+		one = binary.AppendUvarint(one, uint64(max(it.MinAge, 0)))
+		one = append(one, bit(it.NoDiscount)|bit(it.NoPoints)<<1|bit(it.Weighed)<<2|bit(it.known)<<3)
+		n, ok := number[string(one)]
+		if !ok {
+			n = uint64(len(number))
+			number[string(one)] = n
+			all = append(all, one...)
+		}
+		which = binary.AppendUvarint(which, n)
+	}
+	b = binary.AppendUvarint(b, uint64(len(number)))
+	b = append(b, all...)
+	b = binary.AppendUvarint(b, uint64(len(order)))
+	return append(b, which...)
+}
+
+func appendLimits(b []byte, limits map[string]pricing.Limit) []byte {
+	b = binary.AppendUvarint(b, uint64(len(limits)))
+	for _, id := range slices.Sorted(maps.Keys(limits)) {
+		l := limits[id]
+		b = appendText(b, id, l.Limit, l.ResetsAt)
+		for _, v := range [...]*int64{l.Remaining, l.Budget} {
+			if v == nil {
+				b = append(b, 0)
+				continue
+			}
+			b = record.AppendU64(append(b, 1), uint64(*v))
+		}
+	}
+	return b
+}
+
+func appendText(b []byte, texts ...string) []byte {
+	for _, s := range texts {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	return b
+}
+
+func appendTexts(b []byte, texts []string) []byte {
+	return appendText(binary.AppendUvarint(b, uint64(len(texts))), texts...)
+}
+
+func bit(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// unseal gives the facts of a basket that is quoted already. The account, the lines and the coupons must
+// be those of the quote.
+func (a *API) unseal(o *offer, context string) error {
+	sealed, err := base64.RawURLEncoding.DecodeString(context)
+	if err != nil {
+		return errContext
+	}
+	b, err := a.cfg.Ring.Open(contextPlace(o.basket.RID), sealed)
+	if err != nil {
+		return errContext
+	}
+	return o.facts.read(&record.Reader{B: b}, o)
+}
+
+func (f *facts) read(r *record.Reader, o *offer) error {
+	if r.U8() != contextVersion {
+		return errContext
+	}
+	flags := r.U8()
+	f.training, f.known, f.stale, f.shopper.FirstPurchase = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
+	f.made, f.at, f.available, f.asOf = r.I64(), r.I64(), r.I64(), r.I64()
+	var account record.AccountID
+	r.Fill(account[:])
+	if account != o.account {
+		return errContext
+	}
+	f.shopper.Tier, f.shopper.Birthday = readText(r), readText(r)
+	f.shopper.Segments = readTexts(r)
+	f.tenders = readTexts(r)
+	f.shopper.Limits = readLimits(r)
+	n := r.Count(1)
+	known := make(map[string]CouponFacts, n)
+	for range n {
+		code := readText(r)
+		c := CouponFacts{State: readText(r), Pool: readText(r), Promotion: readText(r), From: readText(r), Until: readText(r)}
+		c.SingleUse = r.U8() == 1
+		known[code] = c
+	}
+	f.coupons = f.coupons[:0]
+	for i := range o.basket.Coupons {
+		c, ok := known[o.basket.Coupons[i].Code]
+		if !ok {
+			return errContext
+		}
+		f.coupons = append(f.coupons, c)
+	}
+	if !f.readItems(r, o.basket.order()) || r.End() != nil {
+		return errContext
+	}
+	return nil
+}
+
+func (f *facts) readItems(r *record.Reader, order []int) bool {
+	all := make([]Item, r.Count(1))
+	for i := range all {
+		it := &all[i]
+		it.Category, it.Tags = readText(r), readTexts(r)
+		it.FloorPrice, it.MinAge = int64(r.Uvarint()), int(r.Uvarint())
+		flags := r.U8()
+		it.NoDiscount, it.NoPoints, it.Weighed, it.known = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
+	}
+	if r.Count(1) != len(order) {
+		return false
+	}
+	f.items = make([]Item, len(order))
+	for _, i := range order {
+		n := r.Uvarint()
+		if n >= uint64(len(all)) {
+			return false
+		}
+		f.items[i] = all[n]
+	}
+	return true
+}
+
+func readLimits(r *record.Reader) map[string]pricing.Limit {
+	n := r.Count(1)
+	if n == 0 {
+		return nil
+	}
+	limits := make(map[string]pricing.Limit, n)
+	for range n {
+		id := readText(r)
+		l := pricing.Limit{Limit: readText(r), ResetsAt: readText(r)}
+		for _, at := range [...]**int64{&l.Remaining, &l.Budget} {
+			if r.U8() == 1 {
+				v := r.I64()
+				*at = &v
+			}
+		}
+		limits[id] = l
+	}
+	return limits
+}
+
+func readText(r *record.Reader) string { return string(r.Blob()) }
+
+func readTexts(r *record.Reader) []string {
+	var texts []string
+	for range r.Count(1) {
+		texts = append(texts, readText(r))
+	}
+	return texts
+}

@@ -1,0 +1,185 @@
+package kv_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"tillstream/kv"
+	"tillstream/subjects"
+)
+
+var brand = subjects.BrandID{Token: subjects.MustToken("acme")}
+
+func TestCatalogueIsPrintedFromTheCode(t *testing.T) {
+	want, err := os.ReadFile("CATALOGUE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := kv.WriteCatalogue(&got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("CATALOGUE.md is not what the code prints: make generate")
+	}
+}
+
+// A key that the catalogue does not know is one that nobody finds.
+func TestEveryKeyIsInTheCatalogue(t *testing.T) {
+	var known []string
+	for _, b := range kv.Buckets(brand) {
+		if !strings.HasSuffix(b.Name, "_"+brand.String()) || b.Lost == "" || b.RolledBack == "" || b.ByHand == "" {
+			t.Errorf("bucket %+v: want the brand in its name, and what it is worth", b)
+		}
+		for _, k := range b.Keys {
+			known = append(known, k.Pattern)
+		}
+	}
+	for _, key := range []string{kv.ReferenceHead, kv.ReferencePart("{id}"), kv.KeyRing("{store}", "{id}")} {
+		if !slices.Contains(known, key) {
+			t.Errorf("key %s is in no bucket of the catalogue", key)
+		}
+	}
+}
+
+type bucket struct {
+	*kv.Store
+	js jetstream.JetStream
+}
+
+// messages is how many the bucket's stream has.
+func messages(t *testing.T, b bucket) uint64 {
+	t.Helper()
+	of := kv.Reference(brand)
+	s, err := b.js.Stream(t.Context(), of.Stream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+func open(t *testing.T) bucket {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, DontListen: true, JetStream: true, StoreDir: t.TempDir(), NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the server does not come up")
+	}
+	nc, err := nats.Connect("", nats.InProcessServer(srv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := kv.Reference(brand)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: b.Stream(), Subjects: []string{b.Subjects()}, MaxMsgsPerSubject: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := kv.Open(t.Context(), js, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bucket{s, js}
+}
+
+// Two who read one record and change it: the second is refused, and nothing of the first is lost.
+func TestPutIsCompareAndSet(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	if _, err := s.Get(ctx, kv.ReferenceHead); !errors.Is(err, kv.ErrNone) {
+		t.Errorf("get of what is not there: %v", err)
+	}
+	first, err := s.Put(ctx, kv.ReferenceHead, []byte("a"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, kv.ReferenceHead, []byte("x"), 0); !errors.Is(err, kv.ErrConflict) {
+		t.Errorf("put of a new record where there is one: %v", err)
+	}
+	second, err := s.Put(ctx, kv.ReferenceHead, []byte("b"), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, kv.ReferenceHead, []byte("x"), first); !errors.Is(err, kv.ErrConflict) {
+		t.Errorf("change of what was read before: %v", err)
+	}
+	if err := s.Remove(ctx, kv.ReferenceHead, first); err != nil {
+		t.Errorf("removal of what was read before: %v", err)
+	}
+	if r, err := s.Get(ctx, kv.ReferenceHead); err != nil || string(r.Value) != "b" || r.Revision != second {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if err := s.Remove(ctx, kv.ReferenceHead, second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(ctx, kv.ReferenceHead); !errors.Is(err, kv.ErrNone) {
+		t.Errorf("get of what was removed: %v", err)
+	}
+	if n := messages(t, s); n != 0 {
+		t.Errorf("%d messages are left of what was removed", n)
+	}
+	if _, err := s.Put(ctx, kv.ReferenceHead, []byte("c"), 0); err != nil {
+		t.Errorf("put after a removal: %v", err)
+	}
+}
+
+func TestWatchGivesWhatIsThereAndEachChange(t *testing.T) {
+	s := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	at, err := s.Put(ctx, kv.ReferenceHead, []byte("1"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, kv.ReferencePart("00"), []byte("not watched"), 0); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = s.Watch(ctx, kv.ReferenceHead, func(r kv.Record) (err error) {
+		got = append(got, string(r.Value))
+		switch len(got) {
+		case 1:
+			at, err = s.Put(ctx, kv.ReferenceHead, []byte("2"), at)
+		case 2:
+			at, err = s.Put(ctx, kv.ReferenceHead, []byte("3"), at)
+		default:
+			cancel()
+		}
+		return err
+	})
+	if want := []string{"1", "2", "3"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("watched %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestKeysListsWhatMatches(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	for _, key := range []string{kv.ReferenceHead, kv.ReferencePart("aa"), kv.ReferencePart("bb")} {
+		if _, err := s.Put(ctx, key, []byte("v"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Keys(ctx, kv.ReferencePart("*"))
+	slices.Sort(got)
+	if want := []string{"part.aa", "part.bb"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("keys %q, %v; want %q", got, err, want)
+	}
+}

@@ -1,0 +1,132 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+var (
+	// ErrConflict means that the record is not as it was read: read again.
+	ErrConflict = errors.New("the record has changed meanwhile")
+	// ErrNone means that there is no record under the key.
+	ErrNone = errors.New("no such record")
+)
+
+// Store is one bucket, open. It is safe for many goroutines.
+type Store struct {
+	name   string
+	bucket Bucket
+	js     jetstream.JetStream
+	kv     jetstream.KeyValue
+}
+
+// Record is a value and its revision, which compare-and-set wants. Revision zero is no record.
+type Record struct {
+	Value    []byte
+	Revision uint64
+}
+
+// Open opens a bucket that central/streams has made.
+func Open(ctx context.Context, js jetstream.JetStream, b Bucket) (*Store, error) {
+	kv, err := js.KeyValue(ctx, b.Name)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", b.Name, err)
+	}
+	return &Store{b.Name, b, js, kv}, nil
+}
+
+// Get reads a record. It may be an older one: see Failure.
+func (s *Store) Get(ctx context.Context, key string) (Record, error) {
+	e, err := s.kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Record{}, fmt.Errorf("get %s of bucket %s: %w", key, s.name, ErrNone)
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("get %s of bucket %s: %w", key, s.name, err)
+	}
+	return Record{e.Value(), e.Revision()}, nil
+}
+
+// Put changes a record from revision was, zero for one that must not be there, and gives its new
+// revision. ErrConflict says that nothing was changed; any other error does not say.
+func (s *Store) Put(ctx context.Context, key string, value []byte, was uint64) (revision uint64, err error) {
+	if was == 0 {
+		revision, err = s.kv.Create(ctx, key, value)
+	} else {
+		revision, err = s.kv.Update(ctx, key, value, was)
+	}
+	if conflict(err) {
+		err = ErrConflict
+	}
+	if err != nil {
+		return 0, fmt.Errorf("put %s of bucket %s: %w", key, s.name, err)
+	}
+	return revision, nil
+}
+
+// Remove takes away a record as it was read; one that was put since stays. Nothing of it is left, no
+// marker either, so a watch does not hear of it: the client's own way leaves a subject for every record that
+// there has ever been.
+func (s *Store) Remove(ctx context.Context, key string, was uint64) error {
+	stream, err := s.js.Stream(ctx, s.bucket.Stream())
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(s.bucket.subject(key)), jetstream.WithPurgeSequence(was+1))
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s of bucket %s: %w", key, s.name, err)
+	}
+	return nil
+}
+
+func conflict(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) ||
+		errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// Watch calls fn with the record under a key as it is now, if there is one, and then with each change,
+// until ctx ends; then it gives nil. It may be called twice with one revision. An error of fn ends it.
+func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) error {
+	w, err := s.kv.Watch(ctx, key)
+	if err != nil {
+		return fmt.Errorf("watch %s of bucket %s: %w", key, s.name, err)
+	}
+	defer func() { _ = w.Stop() }() // fails only if the connection is gone, and it with it
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("watch %s of bucket %s: %w", key, s.name, errEnded)
+			case e == nil: // all that was there has come
+			default:
+				if err := fn(Record{e.Value(), e.Revision()}); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+var errEnded = errors.New("the watch has ended")
+
+// Keys lists the keys that match a pattern, in no order. It may lack what was put just now.
+func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
+	l, err := s.kv.ListKeysFiltered(ctx, pattern)
+	if err != nil {
+		return nil, fmt.Errorf("list %s of bucket %s: %w", pattern, s.name, err)
+	}
+	var keys []string
+	for k := range l.Keys() {
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
