@@ -38,7 +38,7 @@ test: ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and ho
 build: ## a static binary, bin/tillstream
 	CGO_ENABLED=0 go build -trimpath -o bin/tillstream .
 
-bench: build ## measure speed and size, about six minutes (BENCH="--quick" for a short proof that it works)
+bench: build ## measure speed and size, about ten minutes (BENCH="--quick" for a short proof that it works)
 	./bin/tillstream bench $(BENCH)
 
 generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml, kv/CATALOGUE.md
@@ -59,7 +59,7 @@ soak: build ## the chain as processes under a script of faults for MINUTES=2; SE
 power: ## cut the power 50 times, at random moments of till, store and centre (as root)
 	go test -count=1 -v -run PowerCut ./deploy/trial -images 50
 
-mutants: ## take the guards away one by one: a named test must fail each time (a quarter of an hour)
+mutants: ## take the guards away one by one: a named test must fail each time (half an hour)
 	go test -count=1 -v -timeout 2h -run '^TestMutants$$' ./deploy/mutant -mutants
 
 damage: ## damage each file of a centre node 20 times in each of 5 ways (hours; KIND="block: " for one file)
