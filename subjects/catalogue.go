@@ -155,6 +155,10 @@ func storeSubjects() []Entry {
 		From: "store node", To: "POS gateway", Travel: Request, State: Built,
 		Payload: "record.HoldQuestion: points and coupons of a basket, set aside", Reply: "record.HoldAnswer",
 		Source: "own; R26, R64",
+	}, {
+		Name: "storeSale", Builder: "Net.POSSale", Pattern: "{brand}.pos.{store}.sale",
+		From: "store node", To: "POS gateway", Travel: Request, State: Built,
+		Payload: "rid (16 bytes) of a sale", Reply: "record.SaleAnswer: the sale and what was given back of it", Source: "own; R28",
 	}}
 }
 
@@ -201,6 +205,10 @@ func laneSubjects() []Entry {
 		Name: "tillHold", Builder: "Lane.Hold", Pattern: "edge.{store}.{till}.hold",
 		From: "till node", To: "store node, which asks the centre", Travel: Request, State: Built,
 		Payload: "record.HoldQuestion", Reply: "record.HoldAnswer", Source: "own; R26, R64",
+	}, {
+		Name: "tillSale", Builder: "Lane.Sale", Pattern: "edge.{store}.{till}.sale",
+		From: "till node", To: "store node, which asks the centre", Travel: Request, State: Built,
+		Payload: "rid (16 bytes) of a sale", Reply: "record.SaleAnswer", Source: "own; R28",
 	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,

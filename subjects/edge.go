@@ -26,6 +26,9 @@ func (l Lane) KeyRing() string { return join(l.prefix(), "keyring") }
 // Hold is where a till asks its store to ask the centre about points and coupons set aside.
 func (l Lane) Hold() string { return join(l.prefix(), "hold") }
 
+// Sale is where a till asks its store to ask the centre for a sale that is not its own.
+func (l Lane) Sale() string { return join(l.prefix(), "sale") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -44,7 +47,7 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
 }
 
 // AnyLane are the wildcards under which a store's node serves all its tills.
@@ -64,6 +67,9 @@ func (a AnyLane) KeyRing() string { return join("edge", a.Store.s, "*", "keyring
 
 // Hold matches Hold of every till of the store.
 func (a AnyLane) Hold() string { return join("edge", a.Store.s, "*", "hold") }
+
+// Sale matches Sale of every till of the store.
+func (a AnyLane) Sale() string { return join("edge", a.Store.s, "*", "sale") }
 
 // LaneOf gives the till and store that a subject of this hop names.
 func LaneOf(subject string) (Lane, bool) {

@@ -68,6 +68,9 @@ func (n Net) KeyRing(s StoreID) string { return join(n.Brand.s, "keyring", s.s) 
 // POSHold is where a store asks the POS gateway about points and coupons set aside.
 func (n Net) POSHold(s StoreID) string { return join(n.Brand.s, "pos", s.s, "hold") }
 
+// POSSale is where a store asks the POS gateway for a sale, to give back from it.
+func (n Net) POSSale(s StoreID) string { return join(n.Brand.s, "pos", s.s, "sale") }
+
 // Between the nodes of the centre. No store may publish here.
 
 // Propose is where a centre node hands a proposal for the brand's journal to the node that writes.
@@ -99,10 +102,13 @@ func (n Net) AnyKeyRing() string { return join(n.Brand.s, "keyring", "*") }
 // AnyPOSHold matches POSHold of every store.
 func (n Net) AnyPOSHold() string { return join(n.Brand.s, "pos", "*", "hold") }
 
+// AnyPOSSale matches POSSale of every store.
+func (n Net) AnyPOSSale() string { return join(n.Brand.s, "pos", "*", "sale") }
+
 // AnyHeartbeat matches Heartbeat of every node.
 func (n Net) AnyHeartbeat() string { return join(n.Brand.s, "centre", "*", "heartbeat") }
 
-// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup, POSHold or KeyRing
+// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup, POSHold, POSSale or KeyRing
 // subject names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
 func (n Net) StoreOf(subject string) (StoreID, bool) {
 	parts := strings.Split(subject, ".")

@@ -99,10 +99,12 @@ func (in *packReader) read(head []byte) (p readPack, err error) {
 		n := r.Count(record.HeaderSize)
 		in.runs = append(in.runs, n)
 		for range n {
-			in.headers = append(in.headers, r.B[:min(len(r.B), record.HeaderSize)])
+			before := r.B
 			in.recs = append(in.recs, record.Receipt{})
 			rec := &in.recs[len(in.recs)-1]
-			if rec.Header = record.ReadHeader(&r); rec.Kind == record.KindStart {
+			rec.Header = record.ReadHeader(&r)
+			in.headers = append(in.headers, before[:len(before)-len(r.B)])
+			if rec.Kind == record.KindStart {
 				rec.Data = r.Bytes(int(rec.BodySize))
 			}
 		}

@@ -142,7 +142,7 @@ func (g *Ingest) settle(store subjects.StoreID, marks []record.Mark) {
 
 func size(run []record.Receipt) (n int64) {
 	for i := range run {
-		n += record.HeaderSize + int64(len(run[i].Data))
+		n += int64(run[i].Size() + len(run[i].Data))
 	}
 	return n
 }

@@ -52,7 +52,7 @@ type account struct {
 type receipt struct {
 	chain  record.ChainID
 	seq    uint64
-	points int64 // negative: taken back
+	points int64 // negative: taken back. What a sale spends its hold has taken out of the balance
 }
 
 func (a *account) has(id record.ChainID, seq uint64) bool {
@@ -99,7 +99,7 @@ func (c *Cache) add(h *record.Header) bool {
 	}
 	r := receipt{chain: h.Chain, seq: h.Seq, points: h.Points}
 	if h.Kind != record.KindSale {
-		r.points = -r.points // a return or a void takes back
+		r.points = h.Spent - h.Points // what a return or a void gives back and takes back
 	}
 	a.receipts = append(a.receipts, r)
 	a.sum += r.points

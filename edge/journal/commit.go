@@ -95,7 +95,7 @@ func (b *batch) held(tx *bbolt.Tx, rid record.RID) (*record.Receipt, error) {
 // add puts a record behind the chain of this process, and closes the run before it if the two would be
 // too long together.
 func (b *batch) add(s *state, rec record.Receipt) {
-	n := record.HeaderSize + len(rec.Data)
+	n := rec.Size() + len(rec.Data)
 	if b.size > 0 && b.size+n > record.MaxRun {
 		b.closeRun()
 	}

@@ -191,35 +191,3 @@ func flag(b bool) byte {
 	}
 	return 0
 }
-
-// Shopper is what an edge node knows of an account. Contact data never falls to the edge.
-type Shopper struct {
-	Balance int64 // points that may be spent; never negative
-	Debt    int64 // points that later earnings repay first; never negative
-	Pending int64 // points of receipts that the centre has not posted yet; may be negative
-	AsOf    int64 // Unix milliseconds of the journal entry that made it
-}
-
-const shopperVersion = 1
-
-// Append appends the shopper's binary form to b.
-func (s *Shopper) Append(b []byte) []byte {
-	b = append(b, shopperVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Balance))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Debt))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Pending))
-	return binary.BigEndian.AppendUint64(b, uint64(s.AsOf))
-}
-
-// ReadShopper reads what Append wrote.
-func ReadShopper(b []byte) (s Shopper, err error) {
-	r := Reader{B: b}
-	if r.U8() != shopperVersion && r.Err == nil {
-		r.Err = ErrFormat
-	}
-	s = Shopper{Balance: r.I64(), Debt: r.I64(), Pending: r.I64(), AsOf: r.I64()}
-	if err := r.End(); err != nil {
-		return Shopper{}, fmt.Errorf("shopper: %w", err)
-	}
-	return s, nil
-}

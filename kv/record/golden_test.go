@@ -94,6 +94,17 @@ func codecs() []codec {
 	}
 	pull := record.Pull{Cursor: cursor, Limit: 1000}
 	shopper := record.Shopper{Balance: 139, Debt: 7, Pending: -3, AsOf: at.UnixMilli()}
+	spent, back := h, h
+	spent.Kind, spent.Spent, spent.Hold = record.KindSale, 300, record.RIDFrom(at, record.Hash{9})
+	back.Kind, back.Spent, back.Of, back.Rearm = record.KindReturn, 20, h.RID, true
+	shopper2 := shopper
+	shopper2.Held, shopper2.Expires = 300, [record.MaxExpires]record.Lot{{Points: 100, At: at.UnixMilli()}, {Points: 39, At: at.UnixMilli() + 1}}
+	ask := record.HoldQuestion{
+		Verb: record.HoldPlace, ID: record.RIDFrom(at, record.Hash{9}), RID: h.RID, Account: account, Points: 300,
+		Coupons: []record.CouponID{{1, 15: 2}}, From: record.Tip{Chain: chainA, Seq: 4},
+	}
+	said := record.HoldAnswer{State: record.HoldPlaced, Again: true, Points: 300, Coupons: 1, RID: h.RID, Expires: at.UnixMilli()}
+	sold := record.SaleAnswer{Records: chain()[1:3], More: true}
 	page := record.Page{
 		Status: record.FeedItems, Cursor: cursor, More: true,
 		Items: []record.Item{
@@ -134,6 +145,12 @@ func codecs() []codec {
 		{"cursor.v1", cursor, func() []byte { return cursor.Append(nil) }, whole(record.ReadCursor)},
 		{"pull.v1", pull, func() []byte { return pull.Append(nil) }, whole(record.ReadPull)},
 		{"page.v1", page, func() []byte { return page.Append(nil) }, whole(record.ReadPage)},
+		{"header.v2-spends", spent, func() []byte { return spent.Append(nil) }, reading(record.ReadHeader)},
+		{"header.v2-of", back, func() []byte { return back.Append(nil) }, reading(record.ReadHeader)},
+		{"shopper.v2", shopper2, func() []byte { return shopper2.Append(nil) }, whole(record.ReadShopper)},
+		{"holdquestion.v1", ask, func() []byte { return ask.Append(nil) }, whole(record.ReadHoldQuestion)},
+		{"holdanswer.v1", said, func() []byte { return said.Append(nil) }, whole(record.ReadHoldAnswer)},
+		{"saleanswer.v1", sold, func() []byte { return sold.Append(nil) }, whole(record.ReadSaleAnswer)},
 		{"shopper.v1", shopper, func() []byte { return shopper.Append(nil) }, whole(record.ReadShopper)},
 	}
 }
@@ -220,7 +237,11 @@ func TestGoldenHash(t *testing.T) {
 	if got, want := h.Hash(), record.Hash(sha256.Sum256(golden(t, "header.v1", nil))); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := len(h.Append(nil)); got != record.HeaderSize {
-		t.Errorf("header of %d bytes, want %d", got, record.HeaderSize)
+	if got := len(h.Append(nil)); got != record.HeaderSize || h.Size() != got {
+		t.Errorf("header of %d bytes that says it has %d, want %d", got, h.Size(), record.HeaderSize)
+	}
+	h.Spent, h.Hold, h.Of, h.Rearm = 1, h.RID, h.RID, true // more than any header has
+	if got := len(h.Append(nil)); got != record.MaxHeaderSize || h.Size() != got {
+		t.Errorf("header of %d bytes that says it has %d, want %d", got, h.Size(), record.MaxHeaderSize)
 	}
 }

@@ -20,6 +20,10 @@ const MaxHeldCoupons = 20
 
 // HoldQuestion is what a store asks the centre: points and single-use coupons of one basket, set aside
 // until its receipt is posted. ID is the question's idempotency key.
+//
+// From is the newest record of the till's chain when the hold was asked for: whatever uses the hold up
+// comes after it. A hold past its time is only due; it is let go of when all that the till kept before
+// then is known to have come.
 type HoldQuestion struct {
 	Verb    HoldVerb
 	ID      RID // of the hold; a UUID of version 7 as a receipt's, and never a receipt's
@@ -27,6 +31,7 @@ type HoldQuestion struct {
 	Account AccountID
 	Points  int64
 	Coupons []CouponID
+	From    Tip // zero but with HoldPlace; its hash is not needed, and zero
 }
 
 const holdVersion = 1
@@ -42,7 +47,8 @@ func (q *HoldQuestion) Append(b []byte) []byte {
 	for i := range q.Coupons {
 		b = append(b, q.Coupons[i][:]...)
 	}
-	return b
+	b = append(b, q.From.Chain[:]...)
+	return AppendU64(b, q.From.Seq)
 }
 
 // ReadHoldQuestion reads what Append wrote.
@@ -63,6 +69,8 @@ func ReadHoldQuestion(b []byte) (q HoldQuestion, err error) {
 		r.Fill(c[:])
 		q.Coupons = append(q.Coupons, c)
 	}
+	r.Fill(q.From.Chain[:])
+	q.From.Seq = r.U64()
 	if err := r.End(); err != nil {
 		return q, fmt.Errorf("read question about a hold: %w", err)
 	}

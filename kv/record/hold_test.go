@@ -20,6 +20,7 @@ func TestHoldRoundTrip(t *testing.T) {
 		q := record.HoldQuestion{
 			Verb: record.HoldVerb(rapid.IntRange(1, 3).Draw(t, "verb")), ID: drawRID(t, "id"), RID: drawRID(t, "rid"),
 			Account: record.AccountID(drawRID(t, "account")), Points: rapid.Int64Range(0, record.MaxPoints).Draw(t, "points"),
+			From: record.Tip{Chain: record.ChainID(drawRID(t, "chain")), Seq: rapid.Uint64().Draw(t, "seq")},
 		}
 		for range rapid.IntRange(0, record.MaxHeldCoupons).Draw(t, "coupons") {
 			q.Coupons = append(q.Coupons, record.CouponID(drawRID(t, "coupon")))
@@ -52,7 +53,7 @@ func TestMalformedHolds(t *testing.T) {
 		"no verb":          func(b []byte) []byte { b[1] = 0; return b },
 		"an unknown verb":  func(b []byte) []byte { b[1] = 4; return b },
 		"negative points":  func(b []byte) []byte { b[50] = 0xff; return b },
-		"too many coupons": func(b []byte) []byte { b[len(b)-1] = record.MaxHeldCoupons + 1; return b },
+		"too many coupons": func(b []byte) []byte { b[len(b)-25] = record.MaxHeldCoupons + 1; return b },
 		"more behind it":   func(b []byte) []byte { return append(b, 0) },
 		"nothing":          func([]byte) []byte { return nil },
 	} {

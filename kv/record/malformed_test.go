@@ -64,6 +64,13 @@ func TestMalformedHeader(t *testing.T) {
 		"negative points":     func(h *record.Header) { h.Points = -1 },
 		"too many points":     func(h *record.Header) { h.Points = record.MaxPoints + 1 },
 		"body too large":      func(h *record.Header) { h.BodySize = record.MaxBody + 1 },
+		"negative spent":      func(h *record.Header) { h.Spent = -1 },
+		"too much spent":      func(h *record.Header) { h.Spent = record.MaxPoints + 1 },
+		"sale of a sale":      func(h *record.Header) { h.Of = sale.RID },
+		"sale that rearms":    func(h *record.Header) { h.Rearm = true },
+		"return with a hold":  func(h *record.Header) { h.Kind, h.Hold = record.KindReturn, sale.RID },
+		"rearms of no sale":   func(h *record.Header) { h.Kind, h.Rearm = record.KindReturn, true },
+		"start that spends":   func(h *record.Header) { *h = first; h.Spent = 1 },
 		"no chain":            func(h *record.Header) { h.Chain = record.ChainID{} },
 	} {
 		h := sale

@@ -43,6 +43,11 @@ func drawReceipts(t *rapid.T) []record.Receipt {
 	s := drawStart(t)
 	all := []record.Receipt{{Header: record.Header{Kind: record.KindStart}, Data: s.Append(nil)}}
 	for range rapid.IntRange(0, 8).Draw(t, "sales") {
+		var more record.Header
+		spends, of := rapid.Bool().Draw(t, "spends"), rapid.Bool().Draw(t, "of")
+		if spends {
+			more.Spent, more.Hold = rapid.Int64Range(0, record.MaxPoints).Draw(t, "spent"), drawRID(t, "hold")
+		}
 		rid := record.RIDFrom(time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "at")), drawHash(t))
 		all = append(all, record.Receipt{
 			Header: record.Header{
@@ -53,6 +58,15 @@ func drawReceipts(t *rapid.T) []record.Receipt {
 			},
 			Data: rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body"),
 		})
+		h := &all[len(all)-1].Header
+		h.Spent = more.Spent
+		switch {
+		case h.Kind == record.KindSale:
+			h.Hold = more.Hold
+		case of:
+			h.Of, h.Rearm = drawRID(t, "sale"), rapid.Bool().Draw(t, "rearm")
+			h.Rearm = h.Rearm && h.Of != record.RID{}
+		}
 	}
 	link(all, drawChain(t))
 	for i := 1; i < len(all); i++ {
@@ -201,5 +215,48 @@ func TestRIDFrom(t *testing.T) {
 	early := record.RIDFrom(time.UnixMilli(-1), record.Hash{1})
 	if _, err := record.ParseRID(early.String()); err != nil {
 		t.Errorf("a sale before 1970: %v", err)
+	}
+}
+
+func TestRoundTripShopper(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := record.Shopper{
+			Balance: rapid.Int64().Draw(t, "balance"), Debt: rapid.Int64().Draw(t, "debt"),
+			Pending: rapid.Int64().Draw(t, "pending"), AsOf: rapid.Int64().Draw(t, "as of"),
+			Held: rapid.Int64Range(0, record.MaxPoints).Draw(t, "held"),
+		}
+		for i := range rapid.IntRange(0, record.MaxExpires).Draw(t, "lots") {
+			want.Expires[i] = record.Lot{Points: rapid.Int64Range(1, record.MaxPoints).Draw(t, "points"), At: rapid.Int64().Draw(t, "at")}
+		}
+		got, err := record.ReadShopper(want.Append(nil))
+		same(t, want, got, err)
+	})
+}
+
+func TestRoundTripSaleAnswer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := record.SaleAnswer{More: rapid.Bool().Draw(t, "more")}
+		if rapid.Bool().Draw(t, "known") {
+			want.Records = drawReceipts(t)
+		}
+		b := want.Append(nil)
+		got, err := record.ReadSaleAnswer(b)
+		same(t, want, got, err)
+		if n := len(want.Records); n > 0 && want.Records[n-1].BodySize > 0 {
+			b[len(b)-1] ^= 1
+			if _, err := record.ReadSaleAnswer(b); err == nil {
+				t.Fatal("a body that is not the header's was taken")
+			}
+		}
+	})
+}
+
+// What is spent falls due at once where it is shown, whether the centre has taken it out yet or not.
+func TestAvailable(t *testing.T) {
+	s := record.Shopper{Balance: 100, Expires: [record.MaxExpires]record.Lot{{Points: 30, At: 10}, {Points: 20, At: 20}}}
+	for _, c := range []struct{ at, want int64 }{{9, 100}, {10, 70}, {19, 70}, {20, 50}} {
+		if got := s.Available(c.at); got != c.want {
+			t.Errorf("at %d: %d, want %d", c.at, got, c.want)
+		}
 	}
 }

@@ -47,23 +47,71 @@ type Header struct {
 	Rules    uint32 // revision of the rules that computed Points
 	Seq      uint64 // from 1, without a gap within the chain
 	At       int64  // when the sale was completed, Unix milliseconds by the POS
-	Points   int64  // sale: earned; return: taken back; never negative
+	Points   int64  // sale: earned; return and void: taken back; never negative
+	Spent    int64  // sale: points that paid a part of it; return and void: given back; never negative
 	Chain    ChainID
 	RID      RID // a start record has none
 	Account  AccountID
 	Prev     Hash   // Hash of the header before; zero for seq 1
 	Body     Hash   // SHA-256 of the body
 	BodySize uint32 // bytes
+	Hold     RID    // sale: the hold that it uses up, by its id; zero: none
+	Of       RID    // return and void: the sale that it gives back from; zero: it names none
+	Rearm    bool   // return and void: the coupons of the sale's hold may be used again
 }
 
-// HeaderSize is the length of a header's binary form.
-const HeaderSize = 4 + 4 + 4 + 8 + 8 + 8 + 16*3 + 32*2 + 4
+// A header's binary form is HeaderSize bytes, and up to MaxHeaderSize where points or a coupon were spent
+// or the record names a sale: few do.
+const (
+	HeaderSize    = 4 + 4 + 4 + 8 + 8 + 8 + 16*3 + 32*2 + 4
+	MaxHeaderSize = HeaderSize + 8 + 16 + 16
+)
 
-const headerVersion = 1
+const (
+	headerVersion  = 1
+	headerVersion2 = 2 // with what a record spends, uses up, or gives back from
+)
+
+// Parts of a header of version 2.
+const (
+	headerSpends = 1 << iota // Spent and Hold
+	headerOf
+	headerRearms
+)
+
+// parts says what the header has beside what all have.
+func (h *Header) parts() (p byte) {
+	if h.Spent != 0 || h.Hold != (RID{}) {
+		p |= headerSpends
+	}
+	if h.Of != (RID{}) {
+		p |= headerOf
+	}
+	if h.Rearm {
+		p |= headerRearms
+	}
+	return p
+}
+
+// Size is the length of the header's binary form.
+func (h *Header) Size() int {
+	n, p := HeaderSize, h.parts()
+	if p&headerSpends != 0 {
+		n += 8 + 16
+	}
+	if p&headerOf != 0 {
+		n += 16
+	}
+	return n
+}
 
 // Append appends the header's binary form to b.
 func (h *Header) Append(b []byte) []byte {
-	b = append(b, headerVersion, byte(h.Kind), 0, 0)
+	version, p := byte(headerVersion), h.parts()
+	if p != 0 {
+		version = headerVersion2
+	}
+	b = append(b, version, byte(h.Kind), p, 0)
 	b = binary.BigEndian.AppendUint32(b, h.Day)
 	b = binary.BigEndian.AppendUint32(b, h.Rules)
 	b = binary.BigEndian.AppendUint64(b, h.Seq)
@@ -74,12 +122,19 @@ func (h *Header) Append(b []byte) []byte {
 	b = append(b, h.Account[:]...)
 	b = append(b, h.Prev[:]...)
 	b = append(b, h.Body[:]...)
-	return binary.BigEndian.AppendUint32(b, h.BodySize)
+	b = binary.BigEndian.AppendUint32(b, h.BodySize)
+	if p&headerSpends != 0 {
+		b = append(binary.BigEndian.AppendUint64(b, uint64(h.Spent)), h.Hold[:]...)
+	}
+	if p&headerOf != 0 {
+		b = append(b, h.Of[:]...)
+	}
+	return b
 }
 
 // Hash is what the next header's Prev must be.
 func (h *Header) Hash() Hash {
-	var buf [HeaderSize]byte
+	var buf [MaxHeaderSize]byte
 	return Hash(sha256.Sum256(h.Append(buf[:0])))
 }
 
@@ -95,9 +150,23 @@ func ReadHeader(r *Reader) (h Header) {
 	r.Fill(h.Prev[:])
 	r.Fill(h.Body[:])
 	h.BodySize = r.U32()
+	if r.Err == nil && v == headerVersion2 {
+		if pad[0]&headerSpends != 0 {
+			h.Spent = r.I64()
+			r.Fill(h.Hold[:])
+		}
+		if pad[0]&headerOf != 0 {
+			r.Fill(h.Of[:])
+		}
+		h.Rearm = pad[0]&headerRearms != 0
+	}
 	switch {
 	case r.Err != nil:
-	case v != headerVersion || pad[0] != 0 || pad[1] != 0,
+	case v != headerVersion && v != headerVersion2, (v == headerVersion2) != (pad[0] != 0),
+		pad[0] != h.parts() || pad[1] != 0, // a record has one binary form
+		h.Spent < 0 || h.Spent > MaxPoints,
+		h.Kind != KindSale && h.Hold != RID{}, h.Kind == KindSale && h.Of != RID{}, h.Rearm && h.Of == RID{},
+		k == KindStart && pad[0] != 0,
 		k < KindStart || k > KindVoid,
 		h.Seq == 0 || h.Points < 0 || h.Points > MaxPoints || h.BodySize > MaxBody,
 		(k == KindStart) != (h.Seq == 1), h.Chain.IsZero(),

@@ -15,7 +15,7 @@ const (
 )
 
 // maxRaw bounds what one run may unpack to: a run is closed by the record that takes it past MaxRun.
-const maxRaw = MaxRun + HeaderSize + MaxBody
+const maxRaw = MaxRun + MaxHeaderSize + MaxBody
 
 // Run is consecutive records of one chain. It is the unit that a journal keeps and that a pack
 // carries: compressed once at the till, and moved as it is.
@@ -30,7 +30,7 @@ type Run struct {
 func PackRun(recs []Receipt) Run {
 	n := 0
 	for i := range recs {
-		n += HeaderSize + len(recs[i].Data)
+		n += recs[i].Size() + len(recs[i].Data)
 	}
 	raw := make([]byte, 0, n)
 	for i := range recs {
