@@ -47,6 +47,14 @@ type process struct {
 	ended chan struct{} // closed when it has ended
 	err   error         // valid then
 	meant atomic.Bool   // that it ends
+	up    atomic.Bool   // it has answered
+}
+
+// early reports whether the process was ended by the signal that asked it to, before it could have known what
+// that means: one that has been started this moment listens to none yet.
+func (p *process) early() bool {
+	s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && !p.up.Load() && s.Signaled() && s.Signal() == syscall.SIGTERM
 }
 
 // death is a process that ended by itself.
@@ -120,6 +128,7 @@ func (n *node) watch(ctx context.Context, w *world, fresh bool) {
 	w.wg.Go(func() {
 		for {
 			if n.answers(ctx, w) {
+				p.up.Store(true)
 				if n.calm.CompareAndSwap(calm, calm+1) && fresh {
 					w.counts.started(n.target.tier, time.Since(p.began))
 				}
@@ -194,7 +203,7 @@ func (n *node) stopped() error {
 		<-p.ended
 		return errors.Join(fmt.Errorf("%s has not stopped within %s of being asked", n.target, stopWithin), err)
 	}
-	if p.err != nil {
+	if p.err != nil && !p.early() {
 		return fmt.Errorf("%s was asked to stop and ended with: %w", n.target, p.err)
 	}
 	return nil

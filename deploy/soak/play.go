@@ -25,7 +25,7 @@ const (
 	settleWithin = 5 * time.Minute // of the last fault
 	quiet        = 20 * time.Second
 	sampled      = 40 // shoppers that each till is asked for at the end
-	examineIn    = 5 * time.Minute
+	examineIn    = 5 * time.Minute // and as long as the faults went on: so much more has to be read
 )
 
 // play is the soak from the first process to the last.
@@ -304,7 +304,7 @@ func (w *world) stopAll() error {
 
 // examine opens the centre in this process, one of its nodes without its replica.
 func (w *world) examine(ctx context.Context) (_ laws.History, err error) {
-	ctx, cancel := context.WithTimeout(ctx, examineIn)
+	ctx, cancel := context.WithTimeout(ctx, examineIn+w.cfg.For)
 	defer cancel()
 	again := w.centre()[w.cfg.Seed%3]
 	if err := os.RemoveAll(filepath.Join(again.data, "replica")); err != nil {
