@@ -236,6 +236,17 @@ type Disk struct {
 // EarnedBy defines model for EarnedBy.
 type EarnedBy = pricing.EarnedBy
 
+// Fault defines model for Fault.
+type Fault struct {
+	// Entry Of the reference data, that brought it.
+	Entry uint64 `json:"entry"`
+	Error string `json:"error"`
+	ID    string `json:"id"`
+
+	// Kind promotion, set or setting; revision: the whole. Others may follow.
+	Kind string `json:"kind"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	// Aside Kept here and refused by upstream; see /v1/aside.
@@ -247,7 +258,10 @@ type Health struct {
 
 	// Keyring Whether the node's keys would survive its disk.
 	Keyring Keyring `json:"keyring"`
-	Store   string  `json:"store"`
+
+	// Programme By which promotions, items and settings baskets are priced.
+	Programme ProgrammeState `json:"programme"`
+	Store     string         `json:"store"`
 
 	// Till Absent on a store's own node.
 	Till string `json:"till,omitempty"`
@@ -431,6 +445,21 @@ type Problem struct {
 	Title        string `json:"title"`
 	Training     bool   `json:"training,omitempty"`
 	Type         string `json:"type"`
+}
+
+// ProgrammeState By which promotions, items and settings baskets are priced.
+type ProgrammeState struct {
+	// Faults What of the newest cannot be gone by. Put another revision of it at the centre.
+	Faults []Fault `json:"faults,omitempty"`
+
+	// Items In the item master by which baskets are priced.
+	Items int `json:"items"`
+
+	// Newest The newest that has come here, 0: none. If it differs from `revision`, it has faults and the one before is gone by.
+	Newest uint64 `json:"newest"`
+
+	// Revision That quotes are made under; 1: the base programme, nothing has come yet.
+	Revision uint32 `json:"revision"`
 }
 
 // Quote defines model for Quote.
