@@ -220,6 +220,7 @@ func posSubjects() []Entry {
 	var all []Entry
 	for _, e := range []struct{ name, builder, pattern, payload, source string }{
 		{"posLookup", "POSLookup", POSLookup, "", "own; R25, R27, P5"},
+		{"posScan", "POSScan", POSScan, "", "own; R24, R31"},
 		{"posCoupon", "POSCoupon", POSCoupon, "", "own; R20"},
 		{"posQuote", "POSQuote", POSQuote, "", "own; R24, R28"},
 		{"posHold", "POSHold", POSHold, "", "own; R26, R64"},

@@ -89,6 +89,7 @@ func LaneOf(subject string) (Lane, bool) {
 // the store may neither publish nor subscribe to them.
 const (
 	POSLookup       = "pos.lookup"
+	POSScan         = "pos.scan"
 	POSCoupon       = "pos.coupon"
 	POSQuote        = "pos.quote"
 	POSHold         = "pos.hold"
@@ -107,7 +108,7 @@ const (
 // POSQuestions gives every subject on which a POS asks.
 func POSQuestions() []string {
 	return []string{
-		POSLookup, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
+		POSLookup, POSScan, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
 		POSVoid, POSReturn, POSBaskets, POSBasket, POSBasketPut, POSBasketResume,
 	}
 }

@@ -604,6 +604,66 @@ type SaleReference struct {
 	Store string `json:"store,omitempty"`
 }
 
+// Scan defines model for Scan.
+type Scan struct {
+	// Amount That the label says: minor units, of the whole line.
+	Amount *int64 `json:"amount,omitempty"`
+
+	// CardMasked Example: ******4567
+	CardMasked string       `json:"card_masked,omitempty"`
+	Item       *ScannedItem `json:"item,omitempty"`
+
+	// Kind `other` is of the chain's own numbering and not in the item master: try it as a coupon. Others may
+	// follow.
+	Kind string `json:"kind"`
+
+	// Quantity That the label says, in `unit` kg.
+	Quantity string `json:"quantity,omitempty"`
+
+	// Reason Why it is refused: misread, a payment card, of a kind that is not read yet (GS1 element strings), or
+	// no code at all. Others may follow.
+	Reason string `json:"reason,omitempty"`
+
+	// RID Of the receipt.
+	RID string `json:"rid,omitempty"`
+
+	// Symbology ean8, ean13, upca, upce, gtin14 or instore, as far as it can be told; others may follow.
+	Symbology string `json:"symbology,omitempty"`
+
+	// Text For the cashier.
+	Text     string `json:"text,omitempty"`
+	Training bool   `json:"training,omitempty"`
+}
+
+// ScanRequest defines model for ScanRequest.
+type ScanRequest struct {
+	// Code As the scanner sent it or the cashier keyed it, with a symbology identifier (such as ]E0) or without. Never repeated in a log.
+	Code  string `json:"code"`
+	Entry string `json:"entry,omitempty"`
+}
+
+// ScannedItem defines model for ScannedItem.
+type ScannedItem struct {
+	Category string `json:"category,omitempty"`
+
+	// Code As the item master has it: a GTIN of 14 digits, or the chain's own.
+	Code string `json:"code"`
+
+	// Known The item master has it.
+	Known bool `json:"known"`
+
+	// MinAge Years that the shopper has to be.
+	MinAge int    `json:"min_age,omitempty"`
+	Name   string `json:"name,omitempty"`
+
+	// NoDiscount No promotion touches it.
+	NoDiscount bool `json:"no_discount,omitempty"`
+
+	// NoPoints It earns no points, and they do not pay it.
+	NoPoints bool   `json:"no_points,omitempty"`
+	Unit     string `json:"unit,omitempty"`
+}
+
 // ScheduleWindow defines model for ScheduleWindow.
 type ScheduleWindow = pricing.Window
 
@@ -771,6 +831,8 @@ type answerer interface {
 	voidReceipt(context.Context, question) (answer, error)
 	// Commit a return.
 	commitReturn(context.Context, question) (answer, error)
+	// What is this code, and what does its label say?
+	scanCode(context.Context, question) (answer, error)
 }
 
 // operations are those of openapi.yaml. A stream is answered by the HTTP door alone.
@@ -795,5 +857,6 @@ func operations(s answerer, stream http.HandlerFunc) []operation {
 		{id: "findReceipt", method: "GET", path: "/v1/receipts/{rid}", subject: "pos.receipts", answer: s.findReceipt},
 		{id: "voidReceipt", method: "POST", path: "/v1/receipts/{rid}/void", subject: "pos.void", body: true, answer: s.voidReceipt},
 		{id: "commitReturn", method: "POST", path: "/v1/returns", subject: "pos.return", body: true, answer: s.commitReturn},
+		{id: "scanCode", method: "POST", path: "/v1/scans", subject: "pos.scan", body: true, answer: s.scanCode},
 	}
 }

@@ -2,7 +2,6 @@ package programme
 
 import (
 	"tillstream/edge/pricing"
-	"tillstream/edge/scan"
 	"tillstream/kv/record"
 )
 
@@ -23,18 +22,16 @@ func (r *Revision) Items() int { return r.catalogue.Items() }
 // in it, or the chain's own. A code that the master has not is not Known.
 func (r *Revision) Item(scanned string) Item {
 	code := scanned
-	switch c, err := r.settings.scanner.Read(scanned); {
-	case err == nil && c.Kind != scan.Card:
+	if c, err := r.settings.scanner.Read(scanned); err == nil && c.Item != "" {
 		code = c.Item
-	default: // a card's number, or one that is misread; a line may have any
-		if n, err := record.ItemCode(scanned); err == nil {
-			code = n
-		}
+	} else if n, err := record.ItemCode(scanned); err == nil { // a card's number, or one that is misread; a line may have any
+		code = n
 	}
-	return r.item(code)
+	return r.Of(code)
 }
 
-func (r *Revision) item(code string) Item {
+// Of gives the item of a code that is in the form in which the master has it.
+func (r *Revision) Of(code string) Item {
 	p, ok := r.catalogue.Item(code)
 	if !ok {
 		return Item{Code: code}

@@ -27,9 +27,12 @@ type Kind string
 
 // Kinds. Others may follow.
 const (
-	Item  Kind = "item"  // Code.Item is its code in the item master
-	Card  Kind = "card"  // Code.Card is the number of a loyalty card
-	Other Kind = "other" // an item's or coupon's of the chain's own numbering: Code.Item is what it says
+	Item Kind = "item" // Code.Item is its code in the item master
+	Card Kind = "card" // Code.Card is the number of a loyalty card
+	// Coupon has an EAN-13 of the ranges that GS1 keeps for coupons (981 to 984, 99), which is in Code.Item.
+	Coupon  Kind = "coupon"
+	Receipt Kind = "receipt" // Code.Receipt names it
+	Other   Kind = "other"   // an item's or coupon's of the chain's own numbering: Code.Item is what it says
 )
 
 // Symbology is what kind of label a code was on, as far as it can be told.
@@ -50,8 +53,9 @@ const (
 type Code struct {
 	Kind      Kind
 	Symbology Symbology
-	Item      string   // in the form of record.ItemCode; a weight or price in it is put to zeros
-	Card      string   // digits
+	Item      string // in the form of record.ItemCode; a weight or price in it is put to zeros
+	Card      string // digits
+	Receipt   record.RID
 	AddOn     string   // two or five digits of a magazine's or book's label
 	Measure   *Measure // what the label says beyond the item; nil: nothing
 }
@@ -100,6 +104,10 @@ func (s *Scanner) Read(text string) (Code, error) {
 		return c, err
 	}
 	if c, ok := s.item(text, symbology); ok {
+		if c.Symbology == EAN13 && isCoupon(text) {
+			c.Kind = Coupon
+			return c, nil
+		}
 		return s.measure(c, text)
 	}
 	if HoldsPaymentCard(text, false, s.own) {
@@ -112,8 +120,16 @@ func (s *Scanner) Read(text string) (Code, error) {
 	return other(text)
 }
 
+// isCoupon reports whether 13 digits are of GS1's ranges for coupons (GS1 General Specifications, section 1.4.4).
+func isCoupon(digits string) bool {
+	return digits[:2] == "99" || digits[:2] == "98" && digits[2] >= '1' && digits[2] <= '4'
+}
+
 // words reads what is not only digits.
 func (s *Scanner) words(text string) (Code, error) {
+	if rid, err := record.ParseRID(text); err == nil {
+		return Code{Kind: Receipt, Receipt: rid}, nil
+	}
 	if HoldsPaymentCard(text, false, s.own) {
 		return Code{}, ErrPaymentCard
 	}
