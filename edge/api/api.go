@@ -120,7 +120,7 @@ func Open(cfg Config) (*API, error) {
 		cfg: cfg, listener: l, meters: meters, crashed: make(chan struct{}),
 		callers: callers, baskets: baskets, board: newBoard(cfg.Now),
 		read: reader{
-			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes,
+			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes, rules: cfg.Rules,
 			programme: pricing.Base(),
 		},
 	}

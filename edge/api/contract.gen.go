@@ -303,10 +303,14 @@ type HoldRequest struct {
 // Identifier defines model for Identifier.
 type Identifier struct {
 	Entry string `json:"entry,omitempty"`
-	Kind  string `json:"kind"`
 
-	// Value The card's number as scanned, or the phone's as `+` and digits. It is never repeated in an
-	// answer or a log.
+	// Kind `token` is what a payment card is called by its acquirer, for look-ups only: nobody links one with a
+	// shopper yet, so the answer is `card-unknown`.
+	Kind string `json:"kind"`
+
+	// Value The card's number as scanned. The phone's as `+` and digits, or as it is dialled in the store's
+	// country (settings `stores` and `scan`): both are one number. A phone is an account of its own, until
+	// it is linked with a card. The value is never repeated in an answer or a log.
 	Value string `json:"value"`
 }
 
