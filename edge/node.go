@@ -40,6 +40,7 @@ type Node struct {
 	cache   *cache.Cache
 	ring    *seal.Ring
 	rules   *programme.Revisions
+	baskets *api.Shelf // suspended: a store's those of its tills
 	leaf    *leaf.Leaf
 	conn    *nats.Conn
 	api     *api.API
@@ -93,15 +94,15 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.baskets, err = api.OpenShelf(api.ShelfConfig{Dir: filepath.Join(cfg.Data, "baskets"), Ring: n.ring, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
 	registry := prometheus.NewRegistry()
 	n.connectParts(registry)
-	var baskets string
-	if cfg.isTill() {
-		baskets = filepath.Join(cfg.Data, "baskets")
-	}
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
-		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Baskets: baskets, Hold: n.hold,
+		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Shelf: n.baskets, AskStore: n.askBaskets(), Hold: n.hold,
 		Rules:   n.rules,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
 		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
@@ -227,7 +228,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run, n.holds().Run, n.keyRings().Run)
+			n.lookups().Run, n.holds().Run, n.keyRings().Run, n.basketsOfTills().Run)
 	}
 	n.measure(registry)
 }

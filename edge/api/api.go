@@ -38,8 +38,10 @@ type Config struct {
 	Tokens string
 	// Ring seals what a POS carries or leaves here: a quote's context, a suspended basket. Required.
 	Ring *seal.Ring
-	// Baskets is the directory of suspended baskets. Empty: none can be suspended here.
-	Baskets string
+	// Shelf has the baskets that are suspended on a till. Nil: none can be.
+	Shelf *Shelf
+	// AskStore asks the till's store about suspended baskets, and gives up by itself. Nil: there is none to ask.
+	AskStore func(context.Context, record.BasketQuestion) (record.BasketAnswer, error)
 
 	// CardPrefixes begin the chain's own card numbers: such a number is never taken for a payment
 	// card's. None: every number of a payment card's form is refused.
@@ -82,7 +84,6 @@ type API struct {
 	server   http.Server
 	meters   *meters
 	callers  *callers
-	baskets  *baskets // nil: none can be suspended
 	board    *board
 	guesses  guesses
 	past     past
@@ -108,17 +109,13 @@ func Open(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
-	baskets, err := openBaskets(&cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open api: %w", err)
-	}
 	l, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
 	a := &API{
 		cfg: cfg, listener: l, meters: meters, crashed: make(chan struct{}),
-		callers: callers, baskets: baskets, board: newBoard(cfg.Now),
+		callers: callers, board: newBoard(cfg.Now),
 		read: reader{
 			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes, rules: cfg.Rules,
 			programme: pricing.Base(),

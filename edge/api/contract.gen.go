@@ -114,6 +114,9 @@ type Basket struct {
 // BasketList defines model for BasketList.
 type BasketList struct {
 	Baskets []Suspended `json:"baskets"`
+
+	// StoreAsked False: the store could not be asked, these lie on this till.
+	StoreAsked bool `json:"store_asked"`
 }
 
 // Cached defines model for Cached.
@@ -711,7 +714,9 @@ type Suspended struct {
 	POS string `json:"pos,omitempty"`
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
-	RID      RID    `json:"rid"`
+	RID RID `json:"rid"`
+
+	// Till That suspended it.
 	Till     string `json:"till,omitempty"`
 	Training bool   `json:"training,omitempty"`
 }
@@ -803,7 +808,7 @@ type answerer interface {
 	listAside(context.Context, question) (answer, error)
 	// Have what is set aside posted after all.
 	rehomeAside(context.Context, question) (answer, error)
-	// Which baskets are suspended on this till?
+	// Which baskets are suspended in this store?
 	listBaskets(context.Context, question) (answer, error)
 	// Take a suspended basket away, to go on with it or to drop it.
 	resumeBasket(context.Context, question) (answer, error)

@@ -82,9 +82,10 @@ func start(t testing.TB, dir string, change func(*Config)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Journal, cfg.Cache, cfg.Ring, cfg.Baskets = n.journal, n.cache, ring, filepath.Join(dir, "baskets")
-	if cfg.Till.IsZero() {
-		cfg.Baskets = ""
+	cfg.Journal, cfg.Cache, cfg.Ring = n.journal, n.cache, ring
+	cfg.Shelf, err = OpenShelf(ShelfConfig{Dir: filepath.Join(dir, "baskets"), Ring: ring, Now: cfg.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if cfg.Tokens == "" {
 		cfg.Tokens = filepath.Join(dir, "tokens")
