@@ -95,16 +95,15 @@ func (r *Replica) consumer(ctx context.Context, next uint64, fn func(*fold.Entry
 		})
 		made <- err
 	})
-	at, look := next, time.NewTicker(consumerLook)
-	defer look.Stop()
-	for {
+	at := next
+	for pause := consumerLook; ; pause = min(2*pause, lookMost) {
 		select {
 		case err := <-made:
 			if err != nil {
 				err = fmt.Errorf("read journal from %d: %w", at, err)
 			}
 			return cons, at, err
-		case <-look.C:
+		case <-time.After(pause):
 		}
 		for len(made) == 0 {
 			data, err := r.data(ctx, at)
@@ -114,14 +113,15 @@ func (r *Replica) consumer(ctx context.Context, next uint64, fn func(*fold.Entry
 			if err := bring(at, data, fn); err != nil {
 				return nil, at, err
 			}
-			at++
+			at, pause = at+1, consumerLook
 		}
 	}
 }
 
 const (
 	consumerWait = 5 * time.Second
-	consumerLook = 100 * time.Millisecond // a consumer is usually there sooner
+	consumerLook = 100 * time.Millisecond // a consumer is usually there sooner; doubled up to lookMost
+	lookMost     = 500 * time.Millisecond // while there is nothing: a busy centre must not be kept busy
 )
 
 // data reads a message at the stream's leader.
