@@ -19,6 +19,11 @@
 // replaced and does not know it yet may still answer what was. A change made from such a read is refused as
 // [ErrConflict]: read again. A change whose answer does not come may have been made or not; read again,
 // and see.
+//
+// While a stream has no leader, for the seconds of an election, what it is asked is not refused but lost, and
+// the next leader does not answer it. So each call of a [Store], but for Watch, fails after 5 s at the latest,
+// however much time its caller has: ask again for as long as there is time. (A caller with two minutes once
+// spent all of them on one read, and the stream had had a leader since the eighth second.)
 package kv
 
 //go:generate go run ./gen

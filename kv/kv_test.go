@@ -183,3 +183,31 @@ func TestKeysListsWhatMatches(t *testing.T) {
 		t.Errorf("keys %q, %v; want %q", got, err, want)
 	}
 }
+
+// A stream that nobody leads answers nothing, and what was sent to it is lost. Whoever asks it hears so while
+// there is time to ask again, or a change would fail although the stream has another leader by then.
+func TestPutIsNotTheWholeWait(t *testing.T) {
+	t.Parallel()
+	for name, was := range map[string]uint64{"create": 0, "update": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			of := kv.Reference(brand)
+			if err := s.js.DeleteStream(t.Context(), of.Stream()); err != nil {
+				t.Fatal(err)
+			}
+			silent, err := s.js.Conn().SubscribeSync(of.Subjects())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if _, err := s.Put(ctx, kv.ReferenceHead, []byte("a"), was); err == nil || errors.Is(err, kv.ErrConflict) || ctx.Err() != nil {
+				t.Errorf("put: %v; and the caller's time: %v", err, ctx.Err())
+			}
+			if n, _, err := silent.Pending(); n != 1 || err != nil {
+				t.Errorf("the stream was asked %d times, %v; want once", n, err)
+			}
+		})
+	}
+}

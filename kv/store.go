@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -14,6 +15,10 @@ var (
 	// ErrNone means that there is no record under the key.
 	ErrNone = errors.New("no such record")
 )
+
+// answerWithin bounds one question to a bucket's stream, whatever time the caller has; the client does so only
+// for callers without a deadline. See Failure.
+const answerWithin = 5 * time.Second
 
 // Store is one bucket, open. It is safe for many goroutines.
 type Store struct {
@@ -31,6 +36,8 @@ type Record struct {
 
 // Open opens a bucket that central/streams has made.
 func Open(ctx context.Context, js jetstream.JetStream, b Bucket) (*Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	kv, err := js.KeyValue(ctx, b.Name)
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", b.Name, err)
@@ -40,6 +47,8 @@ func Open(ctx context.Context, js jetstream.JetStream, b Bucket) (*Store, error)
 
 // Get reads a record. It may be an older one: see Failure.
 func (s *Store) Get(ctx context.Context, key string) (Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	e, err := s.kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return Record{}, fmt.Errorf("get %s of bucket %s: %w", key, s.name, ErrNone)
@@ -53,6 +62,8 @@ func (s *Store) Get(ctx context.Context, key string) (Record, error) {
 // Put changes a record from revision was, zero for one that must not be there, and gives its new
 // revision. ErrConflict says that nothing was changed; any other error does not say.
 func (s *Store) Put(ctx context.Context, key string, value []byte, was uint64) (revision uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	if was == 0 {
 		revision, err = s.kv.Create(ctx, key, value)
 	} else {
@@ -71,6 +82,8 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, was uint64) (
 // marker either, so a watch does not hear of it: the client's own way leaves a subject for every record that
 // there has ever been.
 func (s *Store) Remove(ctx context.Context, key string, was uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	stream, err := s.js.Stream(ctx, s.bucket.Stream())
 	if err == nil {
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(s.bucket.subject(key)), jetstream.WithPurgeSequence(was+1))
@@ -120,6 +133,8 @@ var errEnded = errors.New("the watch has ended")
 
 // Keys lists the keys that match a pattern, in no order. It may lack what was put just now.
 func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	l, err := s.kv.ListKeysFiltered(ctx, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("list %s of bucket %s: %w", pattern, s.name, err)
@@ -127,6 +142,9 @@ func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
 	var keys []string
 	for k := range l.Keys() {
 		keys = append(keys, k)
+	}
+	if ctx.Err() != nil { // a list cut short would look whole
+		return nil, fmt.Errorf("list %s of bucket %s: %w", pattern, s.name, context.Cause(ctx))
 	}
 	return keys, nil
 }

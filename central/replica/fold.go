@@ -88,16 +88,9 @@ func (r *Replica) readOn(ctx context.Context) error {
 // follow reads the journal from a message on, without a gap, and gives its entries, which are not opened,
 // to fn until that or something else fails.
 func (r *Replica) follow(ctx context.Context, next uint64, fn func(*fold.Entry) error) error {
-	setup, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	// Not the client's ordered consumer: while the stream has no leader that one tries for seconds,
-	// behind a lock that its Stop waits for. Order and gaps are checked below.
-	cons, err := r.js.CreateConsumer(setup, r.cfg.Net.JournalStream(), jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
-		AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
-	})
+	cons, next, err := r.consumer(ctx, next, fn)
 	if err != nil {
-		return fmt.Errorf("read journal from %d: %w", next, err)
+		return err
 	}
 	// Pulls are bounded by bytes: a message may be close to 1 MiB.
 	msgs, err := cons.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullHeartbeat(time.Second))
@@ -129,15 +122,20 @@ func (r *Replica) follow(ctx context.Context, next uint64, fn func(*fold.Entry) 
 			return fmt.Errorf("read journal: %w: want message %d, got %d", ErrBroken, next, meta.Sequence.Stream)
 		}
 		next++
-		e, err := fold.Decode(m.Data())
-		if err != nil {
-			return fmt.Errorf("read journal at message %d: %w: %w", meta.Sequence.Stream, ErrBroken, err)
-		}
-		e.Stream = meta.Sequence.Stream
-		if err := fn(e); err != nil {
+		if err := bring(meta.Sequence.Stream, m.Data(), fn); err != nil {
 			return err
 		}
 	}
+}
+
+// bring gives a message of the journal to fn as an entry.
+func bring(seq uint64, data []byte, fn func(*fold.Entry) error) error {
+	e, err := fold.Decode(data)
+	if err != nil {
+		return fmt.Errorf("read journal at message %d: %w: %w", seq, ErrBroken, err)
+	}
+	e.Stream = seq
+	return fn(e)
 }
 
 // quiet is how long a consumer may bring nothing before the stream is asked whether there is something.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -72,11 +74,67 @@ func (r *Replica) catchUp(ctx context.Context, last tip) error {
 	return nil
 }
 
-// message reads an entry at the stream's leader.
-func (r *Replica) message(ctx context.Context, seq uint64) (*fold.Entry, error) {
+// consumer makes a consumer of the journal that begins at message next. While that takes its time, messages are
+// read one by one at the stream's leader, and the first is given that is still to come. A consumer wants a leader
+// of the whole cluster; without one the question is lost, and whoever waits here for an entry that another
+// node wrote, as every pack of a store does, would wait for an election that has nothing to do with the journal.
+func (r *Replica) consumer(ctx context.Context, next uint64, fn func(*fold.Entry) error) (jetstream.Consumer, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, consumerWait)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	var cons jetstream.Consumer
+	made := make(chan error, 1)
+	wg.Go(func() {
+		var err error
+		// Not the client's ordered consumer: while the stream has no leader that one tries for seconds,
+		// behind a lock that its Stop waits for. Order and gaps are checked by follow.
+		cons, err = r.js.CreateConsumer(ctx, r.cfg.Net.JournalStream(), jetstream.ConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: next,
+			AckPolicy: jetstream.AckNonePolicy, Replicas: 1, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
+		})
+		made <- err
+	})
+	at := next
+	for pause := consumerLook; ; pause = min(2*pause, lookMost) {
+		select {
+		case err := <-made:
+			if err != nil {
+				err = fmt.Errorf("read journal from %d: %w", at, err)
+			}
+			return cons, at, err
+		case <-time.After(pause):
+		}
+		for len(made) == 0 {
+			data, err := r.data(ctx, at)
+			if err != nil {
+				break // it is the last, or nobody leads the stream: look again
+			}
+			if err := bring(at, data, fn); err != nil {
+				return nil, at, err
+			}
+			at, pause = at+1, consumerLook
+		}
+	}
+}
+
+const (
+	consumerWait = 5 * time.Second
+	consumerLook = 100 * time.Millisecond // a consumer is usually there sooner; doubled up to lookMost
+	lookMost     = 500 * time.Millisecond // while there is nothing: a busy centre must not be kept busy
+)
+
+// data reads a message at the stream's leader.
+func (r *Replica) data(ctx context.Context, seq uint64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, tipWait)
 	defer cancel()
 	data, _, err := atLeader(ctx, r.js, r.cfg.Net, bySequence(seq))
+	return data, err
+}
+
+// message reads an entry at the stream's leader.
+func (r *Replica) message(ctx context.Context, seq uint64) (*fold.Entry, error) {
+	data, err := r.data(ctx, seq)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal's message %d: %w", seq, err)
 	}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/central/fold"
+	"tillstream/subjects"
 )
 
 // Whoever waits for a stream leader that answers nothing asks again as soon as there is another one.
@@ -90,11 +92,64 @@ func TestACandidateReadsWhatItLacks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.candidate(t.Context()); err != nil { // nothing runs: this goroutine is the fold's
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	err = r.candidate(ctx) // nothing runs: this goroutine is the fold's
+	for errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = r.candidate(ctx) // the machine is busy
+	}
+	if err != nil {
 		t.Error(err)
 	}
 	if got := r.Status(); got.Writer != nodeID(1).String() || got.Entry != want.Entry+1 || got.Digest != want.Digest {
 		t.Errorf("at entry %d with digest %s, %q writes; want entry %d, digest %s and this node", got.Entry, got.Digest, got.Writer, want.Entry+1, want.Digest)
+	}
+	if err := r.Abandon(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node's reader cannot have a consumer, for the cluster has no leader, or not yet: the entries of the others
+// reach it all the same.
+func TestReadsOnWithoutAConsumer(t *testing.T) {
+	c := newChain(t, single)
+	w := c.nodes[0]
+	w.start()
+	for i := range 5 {
+		w.propose(fmt.Sprint("proposal ", i))
+	}
+	want := w.Status()
+	// Of what is asked of JetStream here, only the stream's leader hears.
+	const lost = "lost"
+	_, err := c.conn.Subscribe(lost+".>", func(m *nats.Msg) {
+		if m.Subject != subjects.StreamMessage(lost, c.net.JournalStream()) {
+			return
+		}
+		if err := c.conn.PublishRequest(subjects.StreamMessage("", c.net.JournalStream()), m.Reply, m.Data); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(Config{Node: nodeID(1), Net: c.net, Machine: newTally(), Dir: t.TempDir(), Conn: c.conn, Beats: c.conn, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.js, err = jetstream.NewWithAPIPrefix(c.conn, lost); err != nil {
+		t.Fatal(err)
+	}
+	var last fold.Tip
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	err = r.follow(ctx, 1, func(e *fold.Entry) error {
+		if last = e.Tip(); last.Number == want.Entry {
+			cancel()
+		}
+		return nil
+	})
+	if last.Number != want.Entry || last.Hash != want.Hash {
+		t.Errorf("reads up to entry %d, %v; want the %d that there are", last.Number, err, want.Entry)
 	}
 	if err := r.Abandon(); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ const (
 	upWithin     = time.Minute     // of the start, until all nodes work
 	settleWithin = 5 * time.Minute // of the last fault
 	quiet        = 20 * time.Second
-	sampled      = 40 // shoppers that each till is asked for at the end
+	sampled      = 40              // shoppers that each till is asked for at the end
 	examineIn    = 5 * time.Minute // and as long as the faults went on: so much more has to be read
 )
 
