@@ -45,7 +45,8 @@ func rooms() []room {
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
 		{path: "edge/pricing", may: []string{"kv/promotion", "kv/record", "subjects/event"}, outside: onlyStandard()},
 		{path: "edge/scan", may: []string{"kv/record"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
-		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/pricing", "edge/scan", ground}},
+		{path: "edge/page", outside: onlyStandard()},
+		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/page", "edge/pricing", "edge/scan", ground}},
 		{path: "edge/api/examples", outside: onlyStandard()},
 
 		{path: "central", may: []string{"central/*", ground}},
@@ -73,6 +74,7 @@ func rooms() []room {
 		{path: "deploy/pos", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
 		{path: "deploy/trial", may: []string{"*"}},
+		{path: "deploy/screen", may: []string{"*"}},
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 		{path: "deploy/soak", may: []string{"*"}},

@@ -1,0 +1,261 @@
+package screen_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"tillstream/deploy/fleet"
+)
+
+const shopper = "2000017"
+
+// signOn opens the page of a till and signs on.
+func signOn(t *testing.T, url string) *tab {
+	t.Helper()
+	b := visit(t, url+"/?currency=GBP&goods=20001:6.00:Red%20tin%20mug,20002:9.50:Doormat&cards="+shopper)
+	b.reads("dialog", "Sign on", "Token")
+	b.press("'"+fleet.Token(), "Enter")
+	b.focused()
+	return b
+}
+
+// A cashier's day, by keyboard and scanner alone: sales with and without a card, connected and cut off, a reload,
+// goods that come back, a basket put aside, training.
+func TestTillPage(t *testing.T) {
+	t.Parallel()
+	f, till := chain(t)
+	b := visit(t, till.URL()+"/?currency=GBP&goods=20001:6.00:Red%20tin%20mug,20002:9.50:Doormat&cards="+shopper)
+	b.reads("dialog", "Sign on", "Token")
+	b.looks("sign-on")
+	b.press("'not-the-token-of-this-till", "Enter")
+	b.reads("dialog", "does not take this token")
+	b.press("'"+fleet.Token(), "Enter")
+	b.reads("#place", "0001-01")
+	b.reads("#age", "Centre")
+	b.focused()
+	b.looks("empty")
+
+	t.Log("goods, a card, Calculate")
+	b.press("'2*20001", "Enter")
+	b.reads("#lines", "Red tin mug", "2 × 6.00", "12.00")
+	b.reads("#total", "Shelf prices", "12.00 GBP")
+	b.press("'77001", "Enter")
+	b.reads("dialog", "What is 77001?")
+	b.looks("what-is-it")
+	b.press("Enter")
+	b.reads("dialog", "Price of 77001")
+	b.press("'7.30", "Tab", "'Garden gnome", "Enter")
+	b.reads("#lines", "Garden gnome", "7.30")
+	b.press("F1")
+	b.reads("dialog", "Card", shopper)
+	b.looks("card")
+	b.press("F1")
+	b.reads("#problem", "not known yet")
+	b.reads("#shopper", "0017", "a new card")
+	b.press("F2")
+	b.reads("#lines", "Mugs 2 for 1", "−6.00")
+	b.reads("#total", "To pay", "13.30 GBP", "saved 6.00", "+13 points")
+	b.looks("calculated")
+
+	t.Log("a coupon is refused, with its reason")
+	b.press("F3", "'NO-SUCH", "Enter")
+	b.reads("#coupons", "refused", "No such coupon")
+	b.reads("#total", "13.30 GBP") // it changes nothing
+	b.looks("coupon-refused")
+
+	t.Log("a reload in the middle of the basket")
+	b.run(chromedp.Reload())
+	b.reads("#total", "13.30 GBP")
+	b.reads("#coupons", "refused")
+	b.focused()
+
+	t.Log("pay")
+	b.press("F4")
+	b.reads("dialog", "Pay 13.30 GBP")
+	b.looks("pay")
+	b.press("'20", "Enter")
+	b.reads("#slip", "TOTAL GBP", "13.30", "Change", "6.70", "Points earned", "+13", "YOU SAVED 6.00")
+	b.focused()
+	b.looks("paid")
+	settle(t, f)
+	first := b.text("#slip")
+
+	t.Log("the balance has changed, and is spent as far as it goes")
+	b.press("F1", "'"+shopper, "Enter")
+	b.reads("#shopper", "13 points", "own disk")
+	b.gone("#slip")
+	b.press("'20002", "Enter", "F7")
+	b.reads("dialog", "13 points can be spent")
+	b.looks("points")
+	b.press("F2")
+	b.reads("#total", "8.20 GBP", "13 points pay 1.30")
+	b.press("F4")
+	b.reads("#problem", "the sale goes on")
+	b.reads("#total", "9.50 GBP")
+	b.looks("hold-unavailable")
+
+	t.Log("put aside, another, taken up again")
+	b.press("F9")
+	b.reads("dialog", "Put aside", "Drop")
+	b.press("Enter")
+	b.reads("#total", "Nothing to pay")
+	b.press("F9")
+	b.reads("dialog", "1 lines")
+	b.looks("take-up")
+	b.press("F1")
+	b.reads("#lines", "Doormat")
+	b.reads("#shopper", "13 points")
+
+	t.Log("the WAN is cut: the sale goes on, and the light says so")
+	f.Store(0).Cut()
+	b.press("F4")
+	b.reads("dialog", "Pay 9.50 GBP")
+	b.press("F1")
+	b.reads("#slip", "TOTAL GBP", "9.50", "Points earned", "+9")
+	b.reads("#age", "Store", "has not posted 1")
+	b.reads("#lamp-centre", "○")
+	b.looks("cut")
+	f.Store(0).Heal()
+	b.reads("#age", "Centre")
+	b.reads("#lamp-centre", "●")
+
+	t.Log("half of the first comes back")
+	b.press("F10")
+	b.reads("dialog", "Return or void", "13.30")
+	b.looks("return")
+	b.press("F2")
+	b.reads("dialog", "Red tin mug (2 sold)")
+	b.looks("return-lines")
+	b.press("'1", "Enter")
+	b.reads("dialog", "3.00 GBP goes back")
+	b.press("Enter")
+	b.reads("#slip", "BACK GBP", "3.00", "Points taken back")
+	b.looks("returned")
+	settle(t, f)
+
+	t.Log("and the rest is voided")
+	undo := func() {
+		b.press("F10")
+		b.reads("dialog", "Return or void")
+		b.press("F2")
+		b.reads("dialog", "Void the sale")
+		b.press("F2")
+	}
+	undo()
+	b.reads("dialog", "10.30 GBP goes back")
+	b.press("Enter")
+	b.focused()
+	undo()
+	b.reads("#problem", "already void")
+	settle(t, f)
+
+	t.Log("training has its colour and its words, and nothing of it is posted")
+	b.press("Escape", "Shift+F1")
+	b.reads("#training", "TRAINING")
+	b.press("'20001", "Enter", "F2")
+	b.reads("#total", "6.00 GBP")
+	b.looks("training")
+	b.press("F4")
+	b.reads("dialog", "no money changes hands")
+	b.press("Enter")
+	b.reads("#slip", "*** TRAINING ***", "TOTAL GBP")
+	b.looks("training-paid")
+	if unconfirmed, unposted := till.Node().Waiting(); unconfirmed+unposted > 0 {
+		t.Errorf("%d unconfirmed and %d unposted after training", unconfirmed, unposted)
+	}
+	if first == "" {
+		t.Error("the first paper was empty")
+	}
+	checkBooks(t, f)
+}
+
+// The node goes away while a sale is paid. The paper comes all the same, and the receipt follows once, under
+// its one rid.
+func TestTillPageWithoutItsNode(t *testing.T) {
+	t.Parallel()
+	f, till := chain(t)
+	b := signOn(t, till.URL())
+	b.scan("20001")
+	b.press("F2")
+	b.reads("#total", "6.00 GBP")
+	if err := till.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	b.reads("#age", "The node does not answer")
+	b.scan("20002") // a scan works on, from what is known here
+	b.reads("#lines", "Doormat")
+	b.press("F2")
+	b.reads("#problem", "does not answer")
+	b.looks("no-node")
+	if err := till.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.reads("#age", "Centre")
+	b.press("F4")
+	b.reads("dialog", "Pay 15.50")
+	if err := till.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	b.press("Enter")
+	b.reads("#slip", "TOTAL GBP", "15.50")
+	b.reads("#age", "1 receipt waits here")
+	b.looks("receipt-follows")
+	if err := till.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.reads("#age", "Centre")
+	b.until("nothing waits", func() error { return has(b.text("#age"), "waits here") })
+	settle(t, f)
+	checkBooks(t, f)
+}
+
+// A scanner works in whatever state the page is, and a token for training makes a training till.
+func TestScannerInAnyState(t *testing.T) {
+	t.Parallel()
+	_, till := chain(t)
+	file, err := os.OpenFile(till.Config().POSTokens, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = file.WriteString("school the-token-of-the-school training\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := visit(t, till.URL()+"/?currency=GBP&goods=200011:6.00:Red%20tin%20mug,200022:9.50:Doormat")
+	b.until("the node takes the new token", func() error {
+		b.reads("dialog", "Sign on")
+		b.press("'the-token-of-the-school", "Enter")
+		if !ask[bool](b, `new Promise((done) => setTimeout(() => done(!document.querySelector('main').hidden), 300))`) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	b.reads("#training", "TRAINING")
+	b.scan("200011")
+	b.reads("#lines", "Red tin mug")
+	ask[bool](b, `(document.activeElement.blur(), true)`)
+	b.scan("200022")
+	b.reads("#lines", "Doormat")
+	b.press("F3")
+	b.reads("dialog", "Coupon")
+	b.scan("200011")
+	b.gone("dialog")
+	b.press("F2")
+	b.reads("#total", "19.50 GBP")
+	b.press("F4")
+	b.reads("dialog", "Pay")
+	b.scan("200022") // one more while the shopper looks for the purse
+	b.gone("dialog")
+	b.reads("#total", "31.00 GBP")
+	b.press("F6", "'99", "Tab")
+	b.scan("200022") // waits until the price is keyed; the field is as it was
+	b.reads("dialog", "Key goods")
+	b.press("'1.25", "Enter")
+	b.reads("#total", "41.75 GBP")
+	b.focused()
+}
