@@ -5,7 +5,7 @@ export GOFLAGS := -mod=readonly
 
 # Packages that would take minutes under the race detector: the whole chain, again and again. Of the fleet's
 # tests a few run under it all the same.
-UNRACED := ^tillstream(/deploy/(demo|trial|fleet))?$$
+UNRACED := ^tillstream(/deploy/(demo|trial|fleet|screen))?$$
 RACED := ^(TestRound|TestCrashOfEachTier|TestRestartOfEverything|TestSevenStepsOfEarning|TestTwoWritersAtOnce)$$
 
 FUZZTIME ?= 20s

@@ -106,9 +106,7 @@ func facts(t *testing.T) api.Facts {
 func TestQuestionsAndMessages(t *testing.T) {
 	t.Parallel()
 	till := alone(t)
-	b := visit(t, "http://"+till.Addr()+"/?currency=EUR&goods="+wine+":9.00:Riesling,20001:10.00:Vase")
-	b.reads("dialog", "Sign on")
-	b.press("'"+fleet.Token(), "Enter")
+	b := signOn(t, "http://"+till.Addr()+"/?currency=EUR&goods="+wine+":9.00:Riesling,20001:10.00:Vase")
 	b.reads("#age", "this node is alone")
 	b.scan(wine)
 	b.press("'20001", "Enter", "F1", "'"+shopper, "Enter")

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	pagejs "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -47,6 +48,9 @@ func browser(t *testing.T) string {
 		"(elsewhere: apt install chromium-browser, dnf install chromium, apk add chromium, brew install --cask chromium)")
 	return ""
 }
+
+// slowly has the page's budgets a hundred times longer: a machine that does other things is no fault of the page.
+const slowly = `AbortSignal.timeout = ((f) => (ms) => f.call(AbortSignal, 100 * ms))(AbortSignal.timeout)`
 
 // tab is a browser with one page, a cashier in front of it.
 type tab struct {
@@ -81,7 +85,10 @@ func visit(t *testing.T, url string) *tab {
 		t.Fatalf("browser: %v", err)
 	}
 	b.emulate(usual())
-	b.run(chromedp.Navigate(url))
+	b.run(func(ctx context.Context, t *chromedp.Target) (none chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: slowly})
+		return none, err
+	}, chromedp.Navigate(url))
 	return b
 }
 
@@ -268,6 +275,7 @@ func sights() []sight {
 	return []sight{
 		{"narrow", 800, 600, 1, false}, {"wide", 1280, 800, 1, false}, {"portrait", 768, 1024, 1, false},
 		{"dark", 1280, 800, 1, true}, {"zoomed", 640, 400, 2, false},
+		{"reflow", 320, 512, 2, false}, // zoomed to 400 %
 	}
 }
 

@@ -1,6 +1,6 @@
 // Baskets put aside, and taken up again.
 
-import { ask, budgets } from './node.js';
+import { ask, budgets, Problem } from './node.js';
 import { basket, body, isEmpty, keep, open, take } from './basket.js';
 import { card } from './sale.js';
 import { question } from './question.js';
@@ -28,7 +28,7 @@ export async function aside() {
 async function put() {
   if (!basket.lines.length) return note('Without goods there is nothing to put aside.');
   try {
-    await ask('PUT', '/v1/baskets/' + basket.rid, budgets.basket, { body: body(view.currency), match: basket.etag });
+    await ask('PUT', '/v1/baskets/' + basket.rid, budgets.basket, { body: { ...body(view.currency), manager_code: undefined } });
     leave('Put aside for 24 hours.');
   } catch (e) {
     problem(e); // the basket stays on the screen
@@ -42,11 +42,15 @@ function leave(text) {
   note(text);
 }
 
-// takeUp takes a basket away, so that nobody else goes on with it.
+// takeUp takes a basket away, so that nobody else goes on with it. It is read first: if the node falls silent
+// over taking it away, the basket is still on the screen.
 async function takeUp({ rid, etag }) {
   try {
-    const got = await ask('DELETE', '/v1/baskets/' + rid, budgets.basket, { match: etag });
-    take(got.body);
+    const read = (await ask('GET', '/v1/baskets/' + rid, budgets.basket)).body;
+    await ask('DELETE', '/v1/baskets/' + rid, budgets.basket, { match: etag }).catch((e) => {
+      if (e instanceof Problem) throw e;
+    });
+    take(read);
     view.slip = '';
     draw();
     const who = basket.who;

@@ -25,7 +25,7 @@ export async function back() {
 
 // backOf goes on with a receipt. One that this tab does not remember is found by its rid; which lines it has
 // is on its paper.
-async function backOf(text) {
+export async function backOf(text) {
   const sale = find(text) || (isRID(text) && { rid: text.toLowerCase(), number: text.slice(0, 8), currency: view.currency, lines: null });
   if (!sale) return note('This number is not known here. Key the rid, which is under the receipt\u2019s bar code.');
   try {

@@ -27,7 +27,7 @@ export function now() {
 
 const empty = (training) => ({
   rid: newRID(), training, who: null, shopper: null, lines: [], coupons: [], points: null, confirmed: null, manager: '',
-  quote: null, etag: null, paying: null,
+  quote: null, paying: null,
 });
 
 // basket is the one on the screen. who is the identifier, shopper what the node says of them; a coupon has

@@ -18,7 +18,7 @@ export function heardOf(shopper) {
 
 // reach says which lamps burn. A till hears its store; that the centre is away it knows only by receipts that
 // stay unposted, or by a look-up that nobody could answer.
-export function reach(h) {
+function reach(h) {
   if (!h) return { disk: false, store: false, centre: false, text: 'The node does not answer' };
   const up = h.upstream.last_answer_age_ms;
   const late = h.unposted.oldest_age_ms || 0;
@@ -29,8 +29,7 @@ export function reach(h) {
   return { disk: true, store: true, centre: true, text: 'Centre' };
 }
 
-export function span(ms) {
-  if (ms === undefined) return 'never';
+function span(ms) {
   if (ms < 60e3) return Math.round(ms / 1000) + ' s';
   return ms < 3600e3 ? Math.round(ms / 60e3) + ' min' : Math.round(ms / 3600e3) + ' h';
 }
@@ -50,7 +49,8 @@ function show(h) {
   lamp('lamp-centre', 'centre', till ? r.centre : r.store);
   if (h) $('place').textContent = h.till ? h.store + '-' + h.till : h.store + ' (a store\u2019s node: look-ups only)';
   const queue = waiting();
-  const parts = [r.text, h && 'data ' + span(h.cache.last_answer_age_ms) + ' old', queue.length && queue.length + (queue.length > 1 ? ' receipts wait here' : ' receipt waits here')];
+  const refused = queue.find((w) => w.refused);
+  const parts = [r.text, h?.cache.last_answer_age_ms !== undefined && 'data ' + span(h.cache.last_answer_age_ms) + ' old', queue.length && queue.length + (queue.length > 1 ? ' receipts wait here' : ' receipt waits here'), refused && 'it is refused: ' + refused.refused];
   $('age').textContent = parts.filter(Boolean).join(' \u00B7 ');
   const word = r.text.split(':')[0];
   if ($('reach').textContent !== word) $('reach').textContent = word; // announced when it changes, not every two seconds

@@ -140,10 +140,9 @@ async function enter(text = '') {
   }
   try {
     const { training } = await ask('GET', '/v1/baskets', budgets.basket);
-    if (training && !view.training) {
-      view.training = true;
-      if (!basket.training) open(true);
-    }
+    view.taught = training;
+    if (training) view.training = true;
+    if (training && !basket.training) open(true);
   } catch (e) {
     if (e instanceof Problem && e.slug !== 'unauthorised') problem(e);
   }
@@ -170,7 +169,7 @@ async function start() {
   show();
   listen();
   if (basket.paying) enqueue(finish); // the page was closed while it paid
-  window.addEventListener('beforeunload', (e) => (busy || waiting().length) && e.preventDefault());
+  window.addEventListener('beforeunload', (e) => waiting().length && e.preventDefault());
   for (;;) {
     await pause(5000);
     await sendWaiting().catch(() => {});

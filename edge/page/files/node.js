@@ -42,7 +42,7 @@ function headers(more) {
   return h;
 }
 
-// ask asks, and gives {body, etag, training}. body is an object, or the very bytes to send as a string.
+// ask asks, and gives {body, training}. body is an object, or the very bytes to send as a string.
 export async function ask(method, path, budget, more = {}) {
   const body = more.body === undefined || typeof more.body === 'string' ? more.body : JSON.stringify(more.body);
   let res, answer;
@@ -58,7 +58,7 @@ export async function ask(method, path, budget, more = {}) {
     if (problem.slug === 'unauthorised') onRefused(problem);
     throw problem;
   }
-  return { body: answer, etag: res.headers.get('ETag'), training: res.headers.get('Tillstream-Training') === 'true' };
+  return { body: answer, training: res.headers.get('Tillstream-Training') === 'true' };
 }
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -75,15 +75,16 @@ function show(form) {
     cancel();
   };
   d.showModal();
-  (form.querySelector('input, select') || form.querySelector('button.main') || form.querySelector('button')).focus();
+  // Where no answer is the main one, an Enter by mistake says none of them.
+  (form.querySelector('input, select') || form.querySelector('button.main') || form.querySelector('button:last-of-type')).focus();
   form.querySelector('input')?.select();
 }
 
-function fieldOf({ name, label, options, ...attributes }) {
+function fieldOf({ name, label, options, value, ...attributes }) {
   const id = 'field-' + name;
   const input = options
-    ? el('select', { id, name }, ...options.map((o) => el('option', {}, o)))
-    : el('input', { id, name, maxlength: '64', autocomplete: 'off', spellcheck: 'false', ...attributes });
+    ? el('select', { id, name }, ...options.map((o) => el('option', { selected: o === value }, o)))
+    : el('input', { id, name, maxlength: '64', autocomplete: 'off', spellcheck: 'false', value, ...attributes });
   return el('div', { class: 'field' }, el('label', { for: id }, label), input);
 }
 

@@ -158,6 +158,11 @@ async function hold() {
   }
 }
 
+// release gives a hold back. It ends by itself too.
+function release(id) {
+  ask('DELETE', '/v1/holds/' + id, budgets.hold).catch(() => {});
+}
+
 // pay takes the basket to its receipt.
 export async function pay() {
   if (basket.paying) return finish();
@@ -170,7 +175,7 @@ export async function pay() {
   const due = basket.quote.totals.to_pay;
   const tender = await askTender(due);
   if (!tender) {
-    if (held && !basket.training) ask('DELETE', '/v1/holds/' + held, budgets.hold).catch(() => {}); // it ends by itself too
+    if (held && !basket.training) release(held);
     return;
   }
   const t = now();
@@ -232,6 +237,7 @@ function done(receipt, kept, back) {
 
 // refused is a definite no. What was paid is a fact: the cashier says which of the two it is.
 async function refused(e, receipt) {
+  if (receipt.hold && !basket.training) release(receipt.hold);
   if (e.body?.quote) {
     const was = basket.quote.totals.to_pay;
     const is = e.body.quote.totals.to_pay;
@@ -255,6 +261,7 @@ async function refused(e, receipt) {
 
 // train goes to training and back; the two do not mix in one basket.
 export function train() {
+  if (view.taught) return note('This token is for training: nothing that it sells is posted.');
   if (!isEmpty()) return note('Finish this basket first: training and selling do not mix.');
   view.training = !view.training;
   view.slip = '';

@@ -2,7 +2,8 @@
 // ends with Enter; it may be used in any state.
 
 import { addLine, basket, change, keep } from './basket.js';
-import { ask, budgets, Problem } from './node.js';
+import { ask, budgets } from './node.js';
+import { backOf } from './back.js';
 import { drawGoods, known, learn } from './goods.js';
 import { card, coupon } from './sale.js';
 import { question } from './question.js';
@@ -16,39 +17,37 @@ export async function scanned(text, entry) {
   const code = m ? m[2].trim() : text.trim();
   if (!code || count === null) return note('Key a quantity, *, and a code.');
   problem(null);
-  let what;
-  try {
-    what = await read1(code, entry);
-  } catch (e) {
-    return problem(e);
-  }
-  if (what?.kind === 'card') await card(what.value, entry);
-  else if (what?.kind === 'coupon') await coupon(what.value, entry);
-  else if (what?.kind === 'item') await item(what, count, entry);
+  const what = await kindOf(code.replace(/^\][A-Za-z]\d/, ''), code, entry);
+  if (what?.kind === 'card') await card(what.code, entry);
+  else if (what?.kind === 'coupon') await coupon(what.code, entry);
+  else if (what?.kind === 'receipt') await backOf(what.rid);
+  else if (what?.kind === 'refused') problem(Object.assign(new Error(what.text), { action: 'ask' }));
+  else if (what) await item(what, count, entry);
 }
 
-// read1 says what a code is: as goods known here, as the node reads it, or as the cashier says.
-async function read1(code, entry) {
+// kindOf says what a code is: goods known here, or what the node reads in it, or what the cashier says. sent is
+// the code as the scanner sent it.
+async function kindOf(code, sent, entry) {
   const here = known(code);
-  if (here) return { kind: 'item', ...here };
-  if (/^\+\d+$/.test(code)) return { kind: 'card', value: code };
-  let said = null;
+  if (here) return { ...here };
+  if (/^\+\d+$/.test(code)) return { kind: 'card', code };
   try {
-    said = (await ask('POST', '/v1/scans', budgets.scan, { body: { code, entry } })).body;
-  } catch (e) {
-    if (e instanceof Problem && e.action === 'ask') throw e;
+    const said = (await ask('POST', '/v1/scans', budgets.scan, { body: { code: sent, entry } })).body;
+    const { item: is, quantity: weight, amount } = said;
+    if (is) return { item: is.code, description: is.name, ...known(is.code), ...(weight ? { quantity: weight, unit: 'kg' } : { unit: is.unit }), amount };
+    if (['card', 'coupon', 'receipt', 'refused'].includes(said.kind)) return { ...said, code };
+  } catch {
+    // A node that is silent does not keep the cashier from knowing.
   }
-  if (said?.kind === 'item') return { kind: 'item', item: said.item, description: said.name, unit: said.unit, unit_price: said.price };
-  if (said?.kind === 'card' || said?.kind === 'coupon') return { kind: said.kind, value: code };
   const a = await question({
     title: 'What is ' + code + '?', scan: 'wait', answers: [{ value: 'item', label: 'Goods', main: true }, { value: 'card', label: 'A card' }, { value: 'coupon', label: 'A coupon' }],
   });
-  return a && { kind: a.answer, value: code, item: code };
+  return a && { kind: a.answer, code, item: code };
 }
 
 // item adds goods. A price that nobody knows the cashier keys.
-async function item({ item: code, description = '', unit = 'pc', unit_price, amount }, count, entry) {
-  const line = { item: code, description, quantity: count, unit, unit_price, amount, entry };
+async function item({ item: code, description = '', unit, quantity: weight, unit_price, amount }, count, entry) {
+  const line = { item: code, description, quantity: weight || count, unit: amount === undefined ? unit || 'pc' : 'pc', unit_price, amount, entry };
   if (unit_price === undefined && amount === undefined) {
     const keyed = await askItem(line);
     if (!keyed) return;
@@ -75,7 +74,7 @@ async function askItem(line, code = false) {
       { name: 'price', label: 'Price, ' + view.currency, inputmode: 'decimal', required: true },
       { name: 'description', label: 'Description', value: line.description },
       { name: 'quantity', label: 'Quantity', inputmode: 'decimal', value: line.quantity },
-      { name: 'unit', label: 'Unit', options: ['pc', 'kg', 'l', 'm'] },
+      { name: 'unit', label: 'Unit', options: ['pc', 'kg', 'l', 'm'], value: line.unit },
     ],
     answers: [{ value: 'add', label: 'Add', main: true }],
   });

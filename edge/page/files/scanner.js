@@ -2,7 +2,7 @@
 // its speed, and taken out of the field into which it fell.
 
 const gap = 50; // ms between two keys
-const least = 6; // keys
+const least = 4; // keys
 
 let burst = { text: '', at: 0, field: null, before: '' };
 

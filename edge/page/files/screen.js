@@ -16,7 +16,7 @@ export function el(name, attributes = {}, ...children) {
 export const $ = (id) => document.getElementById(id);
 
 // view is what the screen shows beside the basket.
-export const view = { currency: 'EUR', selected: null, slip: '', training: false };
+export const view = { currency: 'EUR', selected: null, slip: '', training: false, taught: false }; // taught: by the token
 
 export const clock = (time) => new Date(time).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
 
