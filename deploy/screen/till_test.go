@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"tillstream/central/books"
 	"tillstream/deploy/fleet"
 )
 
@@ -114,7 +115,7 @@ func TestTillPage(t *testing.T) {
 	b.press("Enter")
 	b.reads("#total", "Nothing to pay")
 	b.press("F9")
-	b.reads("dialog", "1 lines")
+	b.reads("dialog", "Which one goes on?", "1 line")
 	b.looks("take-up")
 	b.press("F1")
 	b.reads("#lines", "Doormat")
@@ -221,6 +222,66 @@ func TestTillPageWithoutItsNode(t *testing.T) {
 	b.until("nothing waits", func() error { return has(b.text("#age"), "waits here") })
 	settle(t, f)
 	checkBooks(t, f)
+}
+
+// lose has the page lose a question about a receipt, then an answer; sent are the bodies that it sent.
+const lose = `(() => {
+	const real = window.fetch;
+	window.sent = [];
+	window.fetch = async (url, o) => {
+		if (url !== '/v1/receipts') return real(url, o);
+		const n = window.sent.push(o.headers['Idempotency-Key'] + o.body);
+		if (n === 1) throw new TypeError('the question is lost');
+		const answer = await real(url, o);
+		if (n === 2) throw new TypeError('the answer is lost');
+		return answer;
+	};
+	return true;
+})()`
+
+// What is lost on the way of a payment, asked or answered, makes no second receipt: the same bytes go again,
+// under the same rid, until it is known what became of them. A quote that does not come out again is a question,
+// and a sale that has happened is kept.
+func TestPaymentsAreKeptOnce(t *testing.T) {
+	t.Parallel()
+	f, till := chain(t)
+	b := signOn(t, till.URL()+"/?"+goods)
+	ask[bool](b, lose)
+	b.press("'20001", "Enter", "F4")
+	b.reads("dialog", "Pay 6.00")
+	b.press("Enter")
+	b.reads("#slip", "TOTAL GBP", "6.00")
+	if got := ask[[]string](b, "window.sent"); len(got) != 2 || got[0] != got[1] {
+		t.Errorf("sent %q, want the same twice", got)
+	}
+
+	b.press("'20002", "Enter", "F2")
+	b.reads("#total", "To pay", "9.50")
+	ask[bool](b, `(() => {
+		const basket = JSON.parse(sessionStorage.getItem('basket'));
+		basket.quote.context = 'AAAA';
+		sessionStorage.setItem('basket', JSON.stringify(basket));
+		location.reload();
+		return true;
+	})()`)
+	b.reads("#total", "To pay", "9.50")
+	b.focused()
+	b.press("F4")
+	b.reads("dialog", "Pay 9.50")
+	b.press("Enter")
+	b.reads("dialog", "The total has changed")
+	b.looks("changed")
+	b.press("F1") // the money has changed hands
+	b.reads("#problem", "Kept, and flagged")
+	b.reads("#slip", "TOTAL GBP", "9.50")
+	settle(t, f)
+	checkBooks(t, f)
+	var posted books.Totals
+	n := f.Centre()[0].Node()
+	must(t, n.Replica().Read(t.Context(), 0, func(uint64) { posted = n.Books().Totals() }))
+	if posted.Posted != 2 {
+		t.Errorf("%d receipts are posted, want 2", posted.Posted)
+	}
 }
 
 // A scanner works in whatever state the page is, and a token for training makes a training till.

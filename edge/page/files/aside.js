@@ -15,7 +15,7 @@ export async function aside() {
     return problem(e);
   }
   const answers = isEmpty()
-    ? list.slice(0, 10).map((b, i) => ({ value: String(i), label: [clock(b.at), b.lines + ' lines', b.till && 'till ' + b.till].filter(Boolean).join(', ') }))
+    ? list.slice(0, 10).map((b, i) => ({ value: String(i), label: [clock(b.at), b.lines + (b.lines === 1 ? ' line' : ' lines'), b.till && 'till ' + b.till].filter(Boolean).join(', ') }))
     : [{ value: 'put', label: 'Put aside', main: true }, { value: 'drop', label: 'Drop this basket' }];
   const text = isEmpty() ? (list.length ? 'Which one goes on?' : 'Nothing is put aside.') : list.length + ' are put aside already.';
   const a = await question({ title: isEmpty() ? 'Take up a basket' : 'This basket', text, answers });
