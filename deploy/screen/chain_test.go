@@ -71,12 +71,18 @@ func settle(t *testing.T, f *fleet.Fleet) {
 	}
 }
 
-// checkBooks holds the laws to what is posted. Nobody notes what a browser sends: what came is what counts.
-func checkBooks(t *testing.T, f *fleet.Fleet) {
+// posted wants so many documents in the books, and the laws to hold. Nobody notes what a browser sends: what
+// came is what counts.
+func posted(t *testing.T, f *fleet.Fleet, want uint64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, err := f.CheckBooks(ctx); err != nil {
 		t.Error(err)
+	}
+	n, got := f.Centre()[0].Node(), uint64(0)
+	must(t, n.Replica().Read(ctx, 0, func(uint64) { got = n.Books().Totals().Posted }))
+	if got != want {
+		t.Errorf("%d documents are posted, want %d", got, want)
 	}
 }

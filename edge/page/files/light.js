@@ -59,16 +59,17 @@ function show(h) {
 
 // watch goes on for as long as the page lives.
 export async function watch() {
-  for (;;) {
+  for (let missed = 0; ; missed++) {
     let h = null;
     try {
       h = (await ask('GET', '/v1/health', budgets.health)).body;
       if (h.unposted.records < waited) doubtful = 0; // the centre posts
       waited = h.unposted.records;
+      missed = -1;
     } catch {
       // silence is an answer here
     }
-    show(h);
+    if (h || missed > 0) show(h); // one answer may be late
     await pause(2000);
   }
 }

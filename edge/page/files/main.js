@@ -1,11 +1,11 @@
 // The page: its keys, and one thing at a time.
 
 import { ask, budgets, pause, Problem, signOn, signedOn, whenRefused } from './node.js';
-import { basket, open } from './basket.js';
+import { basket, isEmpty, open } from './basket.js';
 import { calculate, coupon, finish, pay, points, card, train } from './sale.js';
 import { changeLine, keyGoods, move, removeCoupon, scanned } from './scan.js';
 import { isOpen, press, question, scanInto } from './question.js';
-import { $, draw, el, focusScan, problem, view } from './screen.js';
+import { $, draw, el, focusScan, note, problem, view } from './screen.js';
 import { cards, drawGoods } from './goods.js';
 import { aside } from './aside.js';
 import { back } from './back.js';
@@ -150,6 +150,8 @@ async function enter(text = '') {
 }
 
 function signOff() {
+  if (waiting().length) return note('A receipt waits here: it would be lost.');
+  if (!isEmpty()) return note('Finish this basket or put it aside first.');
   sessionStorage.clear();
   location.reload();
 }
@@ -159,6 +161,7 @@ async function start() {
   view.currency = sessionStorage.getItem('currency') || address.get('currency') || 'EUR';
   view.training = basket.training;
   whenRefused((e) => {
+    if (!signedOn()) return; // it is being asked for
     signOn('');
     document.querySelector('main').hidden = true;
     enter(e.body.title + ': the node does not take this token.').then(show);

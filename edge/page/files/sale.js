@@ -1,7 +1,7 @@
 // A sale: who, what, Calculate, age, hold, Pay.
 
-import { ask, budgets, commit, Problem } from './node.js';
-import { basket, body, change, isEmpty, keep, newRID, now, open, usable } from './basket.js';
+import { ask, budgets, commit, Problem, Silence } from './node.js';
+import { basket, body, change, isEmpty, keep, newRID, now, open, sum, usable } from './basket.js';
 import { follow, remember } from './sales.js';
 import { heardOf } from './light.js';
 import { printed } from './slip.js';
@@ -21,9 +21,9 @@ export async function card(value, entry) {
   } catch (e) {
     if (['invalid-field', 'payment-card-refused', 'card-bad-check-digit', 'phone-invalid'].includes(e.slug)) change((b) => Object.assign(b, { who: null }));
     else attach(who, e.slug === 'card-unknown' ? { fresh: true } : { known: false, stale: true });
-    problem(e);
+    problem(e instanceof Silence ? Object.assign(e, { action: 'continue_without' }) : e);
   }
-  await Promise.all(basket.coupons.map(lookUpCoupon)); // one may want the card
+  for (const c of [...basket.coupons]) await lookUpCoupon(c); // one may want the card
   draw();
 }
 
@@ -69,10 +69,13 @@ async function askManager(e) {
   return true;
 }
 
+let silent = false; // the node did not answer the last Calculate
+
 // calculate asks for a quote and reports whether there is one. A coupon that turns out to be of no use is put
 // aside, and the rest is calculated again.
 export async function calculate() {
   problem(null);
+  silent = false;
   if (!basket.lines.length) return void note('Nothing to calculate.');
   const of = basket;
   try {
@@ -85,6 +88,7 @@ export async function calculate() {
     if (sent.length !== usable().length) return await calculate();
   } catch (e) {
     if (e.slug === 'too-many-attempts' && (await askManager(e))) return calculate();
+    silent = e instanceof Silence;
     problem(e);
     draw();
     return false;
@@ -92,6 +96,9 @@ export async function calculate() {
   draw();
   return true;
 }
+
+// shelf is the quote of a sale that the node has no word on: a till never refuses a sale.
+const shelf = () => ({ lines: [], promotions: [], points: {}, totals: { to_pay: sum(), points_paid: 0 } });
 
 // quote asks, and once more if nothing comes.
 async function quote() {
@@ -167,24 +174,25 @@ function release(id) {
 export async function pay() {
   if (basket.paying) return finish();
   if (!basket.lines.length) return note('Nothing to pay.');
-  if (!basket.quote && !(await calculate())) return;
-  const check = basket.quote.age_check;
+  if (!basket.quote && !(await calculate()) && !silent) return;
+  const check = basket.quote?.age_check;
   if (check && check.state !== 'confirmed' && !(await askAge(check))) return draw();
   let held;
-  if (basket.quote.hold_needed && !(held = await hold())) return draw();
-  const due = basket.quote.totals.to_pay;
+  if (basket.quote?.hold_needed && !(held = await hold())) return draw();
+  const due = (basket.quote || shelf()).totals.to_pay;
   const tender = await askTender(due);
   if (!tender) {
     if (held && !basket.training) release(held);
     return;
   }
   const t = now();
-  const { digest, revision, engine, context } = basket.quote;
   const receipt = {
-    ...body(view.currency), receipt_number: number(t.at), at: t.at, business_date: t.day,
-    tenders: [{ kind: tender.kind, amount: due }], quote: { digest, revision, engine, context },
+    ...body(view.currency), receipt_number: number(t.at), at: t.at, business_date: t.day, tenders: [{ kind: tender.kind, amount: due }],
   };
-  if (held) receipt.hold = held;
+  if (basket.quote) {
+    const { digest, revision, engine, context } = basket.quote;
+    Object.assign(receipt, { quote: { digest, revision, engine, context }, hold: held });
+  } else Object.assign(receipt, { coupons: undefined, points_to_spend: undefined });
   basket.paying = { bytes: JSON.stringify(receipt), change: tender.change };
   keep(); // from here on this sale is these bytes
   await finish();
@@ -195,7 +203,7 @@ const number = (at) => [document.getElementById('place').textContent.split(' ')[
 async function askTender(due) {
   const a = await question({
     title: 'Pay ' + say(due, view.currency) + ' ' + view.currency,
-    text: view.training ? 'TRAINING: no money changes hands.' : 'Press a key when the money is there.',
+    text: (basket.quote ? '' : 'The node does not answer: shelf prices, and points follow. ') + (view.training ? 'TRAINING: no money changes hands.' : 'Press a key when the money is there.'),
     fields: due > 0 ? [{ name: 'given', label: 'Cash given', inputmode: 'decimal', value: say(due, view.currency) }] : [],
     answers: [{ value: 'cash', label: 'Cash', main: true }, { value: 'card', label: 'Payment card' }, { value: 'voucher', label: 'Voucher' }],
   });
@@ -221,12 +229,10 @@ export async function finish() {
 }
 
 function done(receipt, kept, back) {
-  const quoted = new Map(basket.quote.lines.map((l) => [l.line_id, l]));
-  remember({
-    rid: receipt.rid, number: receipt.receipt_number, at: receipt.at, currency: receipt.currency, training: view.training, total: basket.quote.totals.to_pay,
-    lines: receipt.lines.map((l) => ({ ...l, net: quoted.get(l.line_id)?.net, by_piece: quoted.get(l.line_id)?.by_piece })),
-  });
-  view.slip = printed(receipt, basket.quote, kept, back);
+  const quote = basket.quote || shelf();
+  const { rid, receipt_number, at, currency, lines } = receipt;
+  remember({ rid, number: receipt_number, at, currency, lines, training: view.training, total: quote.totals.to_pay });
+  view.slip = printed(receipt, quote, kept, back);
   open(view.training);
   view.selected = null;
   problem(null);
@@ -237,26 +243,31 @@ function done(receipt, kept, back) {
 
 // refused is a definite no. What was paid is a fact: the cashier says which of the two it is.
 async function refused(e, receipt) {
-  if (receipt.hold && !basket.training) release(receipt.hold);
   if (e.body?.quote) {
-    const was = basket.quote.totals.to_pay;
+    const was = receipt.tenders[0].amount;
     const is = e.body.quote.totals.to_pay;
     const a = await question({
       title: 'The total has changed', text: `${say(was, view.currency)} before, ${say(is, view.currency)} now. ${e.message}`,
-      answers: [{ value: 'new', label: 'Pay the new total', main: true }, { value: 'happened', label: 'The money has changed hands' }], back: '',
+      answers: [{ value: 'new', label: 'Pay the new total', main: true }, { value: 'happened', label: 'The money has changed hands' }], back: '', scan: 'wait',
     });
     if (a?.answer === 'happened') {
       basket.paying.bytes = JSON.stringify({ ...receipt, happened: true });
       keep();
       return finish();
     }
-    change((b) => Object.assign(b, { paying: null }));
-    await calculate();
-    return pay();
+    reopen(receipt);
+    if (await calculate()) await pay();
+    return;
   }
-  change((b) => Object.assign(b, { paying: null }));
+  reopen(receipt);
   draw();
   problem(e);
+}
+
+// reopen makes the basket one that is not paid again.
+function reopen(receipt) {
+  if (receipt.hold && !basket.training) release(receipt.hold);
+  change((b) => Object.assign(b, { paying: null }));
 }
 
 // train goes to training and back; the two do not mix in one basket.
