@@ -9,6 +9,9 @@
 // then the parts that talk. The POS is answered from the first moment, upstream or not. Stop: answer
 // whoever waits, drop the rest; all that matters is on the disk already.
 //
+// Prices come from what fell to the store, as of one revision (package programme); baskets that are suspended
+// lie at the store, and while it cannot be asked at the till.
+//
 // # Failure
 //
 // A part that ends with an error ends the node: systemd starts it again in a fraction of a second, and

@@ -23,6 +23,8 @@ import (
 	"tillstream/edge/feed"
 	"tillstream/edge/journal"
 	"tillstream/edge/leaf"
+	"tillstream/edge/programme"
+	"tillstream/edge/scan"
 	"tillstream/edge/uplink"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -37,7 +39,8 @@ type Node struct {
 	journal *journal.Journal
 	cache   *cache.Cache
 	ring    *seal.Ring
-	rules   api.Rules
+	rules   *programme.Revisions
+	baskets *api.Shelf // suspended: a store's those of its tills
 	leaf    *leaf.Leaf
 	conn    *nats.Conn
 	api     *api.API
@@ -48,8 +51,6 @@ type Node struct {
 
 	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
 	ringKept atomic.Bool  // by the upstream
-
-	scanning atomic.Pointer[scanning]
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -67,11 +68,6 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	n := &Node{cfg: cfg, net: cfg.Net(), log: log.With("store", cfg.Store.String())}
-	scanner, err := n.scannerOf(nil)
-	if err != nil {
-		return nil, err
-	}
-	n.scanning.Store(&scanning{scanner: scanner})
 	if cfg.isTill() {
 		n.log = n.log.With("till", cfg.Till.String())
 	}
@@ -94,16 +90,20 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	if err := n.openFiles(); err != nil {
 		return nil, err
 	}
+	n.rules, err = programme.Open(programme.Config{Cache: n.cache, Store: cfg.Store, CardPrefixes: cfg.CardPrefixes, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
+	n.baskets, err = api.OpenShelf(api.ShelfConfig{Dir: filepath.Join(cfg.Data, "baskets"), Ring: n.ring, Log: n.log})
+	if err != nil {
+		return nil, err
+	}
 	registry := prometheus.NewRegistry()
 	n.connectParts(registry)
-	var baskets string
-	if cfg.isTill() {
-		baskets = filepath.Join(cfg.Data, "baskets")
-	}
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
-		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Baskets: baskets, Hold: n.hold,
-		Facts:   api.Facts{Rules: &n.rules},
+		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Shelf: n.baskets, AskStore: n.askBaskets(), Hold: n.hold,
+		Rules:   n.rules,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
 		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Registerer: registry, Log: n.log,
@@ -220,7 +220,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		down.Pull, down.Changed = n.lane().FeedPull(), n.lane().FeedChanged()
 	}
 	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
-	n.parts = append(n.parts, n.leaf.Run, n.tend)
+	n.parts = append(n.parts, n.leaf.Run, n.tend, n.rules.Run)
 	if len(n.cfg.Upstream) > 0 {
 		n.parts = append(n.parts, n.uplink.Run, n.feed.Run, n.keepRing)
 	}
@@ -228,7 +228,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run, n.holds().Run, n.keyRings().Run)
+			n.lookups().Run, n.holds().Run, n.keyRings().Run, n.basketsOfTills().Run)
 	}
 	n.measure(registry)
 }
@@ -249,8 +249,14 @@ func (n *Node) measure(registry *prometheus.Registry) {
 		}
 		return 0
 	})
-	gauge("tillstream_reference_revision", "Revision of items, promotions and settings that this node prices by.", func() float64 {
+	gauge("tillstream_reference_revision", "Revision of items, promotions and settings that this node has.", func() float64 {
 		return float64(n.cache.Catalogue().Revision())
+	})
+	gauge("tillstream_programme_revision", "Revision of them that baskets are priced by; 1: the base programme.", func() float64 {
+		return float64(n.rules.State().Revision)
+	})
+	gauge("tillstream_programme_faults", "Promotions, sets and settings of the newest revision that cannot be gone by. Page someone.", func() float64 {
+		return float64(len(n.rules.State().Faults))
 	})
 	gauge("tillstream_reference_items", "Items of the item master that this node knows.", func() float64 {
 		return float64(n.cache.Catalogue().Items())
@@ -380,8 +386,11 @@ func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { retur
 // Catalogue is what every store gets, as this node has it.
 func (n *Node) Catalogue() *catalogue.Catalogue { return n.cache.Catalogue() }
 
-// Rules are the promotions that this node quotes by. Whoever brings them sets them.
-func (n *Node) Rules() *api.Rules { return &n.rules }
+// Rules are what this node prices by, now and in the last 24 hours.
+func (n *Node) Rules() *programme.Revisions { return n.rules }
+
+// Scanner reads codes as the chain's are, by the revision that baskets are priced by.
+func (n *Node) Scanner() *scan.Scanner { return n.rules.Now().Scanner() }
 
 // Cursor is how far this node's feed has come.
 func (n *Node) Cursor() record.Cursor { return n.cache.Cursor() }

@@ -210,6 +210,11 @@ func laneSubjects() []Entry {
 		From: "till node", To: "store node, which asks the centre", Travel: Request, State: Built,
 		Payload: "rid (16 bytes) of a sale", Reply: "record.SaleAnswer", Source: "own; R28",
 	}, {
+		Name: "tillBaskets", Builder: "Lane.Baskets", Pattern: "edge.{store}.{till}.baskets",
+		From: "till node", To: "store node", Travel: Request, State: Built,
+		Payload: "record.BasketQuestion: a suspended basket put, read, taken; or all of them", Reply: "record.BasketAnswer",
+		Source: "own; R24",
+	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,
 		Payload: "nothing: a poke to pull", Source: "own; R33",
@@ -220,6 +225,7 @@ func posSubjects() []Entry {
 	var all []Entry
 	for _, e := range []struct{ name, builder, pattern, payload, source string }{
 		{"posLookup", "POSLookup", POSLookup, "", "own; R25, R27, P5"},
+		{"posScan", "POSScan", POSScan, "", "own; R24, R31"},
 		{"posCoupon", "POSCoupon", POSCoupon, "", "own; R20"},
 		{"posQuote", "POSQuote", POSQuote, "", "own; R24, R28"},
 		{"posHold", "POSHold", POSHold, "", "own; R26, R64"},

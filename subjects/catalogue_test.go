@@ -52,7 +52,7 @@ func built(v any) map[string]string {
 // A builder that the catalogue does not know, or knows otherwise, is a subject nobody can find.
 func TestCatalogueIsWhatTheBuildersReturn(t *testing.T) {
 	want := map[string]string{
-		"POSLookup": subjects.POSLookup, "POSCoupon": subjects.POSCoupon, "POSQuote": subjects.POSQuote,
+		"POSLookup": subjects.POSLookup, "POSScan": subjects.POSScan, "POSCoupon": subjects.POSCoupon, "POSQuote": subjects.POSQuote,
 		"POSHold": subjects.POSHold, "POSHoldFind": subjects.POSHoldFind, "POSHoldRelease": subjects.POSHoldRelease,
 		"POSReceipt": subjects.POSReceipt, "POSReceipts": subjects.POSReceipts, "POSVoid": subjects.POSVoid,
 		"POSReturn": subjects.POSReturn, "POSBaskets": subjects.POSBaskets, "POSBasket": subjects.POSBasket,

@@ -29,6 +29,9 @@ func (l Lane) Hold() string { return join(l.prefix(), "hold") }
 // Sale is where a till asks its store to ask the centre for a sale that is not its own.
 func (l Lane) Sale() string { return join(l.prefix(), "sale") }
 
+// Baskets is where a till asks its store about suspended baskets.
+func (l Lane) Baskets() string { return join(l.prefix(), "baskets") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -47,7 +50,7 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
 }
 
 // AnyLane are the wildcards under which a store's node serves all its tills.
@@ -71,6 +74,9 @@ func (a AnyLane) Hold() string { return join("edge", a.Store.s, "*", "hold") }
 // Sale matches Sale of every till of the store.
 func (a AnyLane) Sale() string { return join("edge", a.Store.s, "*", "sale") }
 
+// Baskets matches Baskets of every till of the store.
+func (a AnyLane) Baskets() string { return join("edge", a.Store.s, "*", "baskets") }
+
 // LaneOf gives the till and store that a subject of this hop names.
 func LaneOf(subject string) (Lane, bool) {
 	parts := strings.Split(subject, ".")
@@ -89,6 +95,7 @@ func LaneOf(subject string) (Lane, bool) {
 // the store may neither publish nor subscribe to them.
 const (
 	POSLookup       = "pos.lookup"
+	POSScan         = "pos.scan"
 	POSCoupon       = "pos.coupon"
 	POSQuote        = "pos.quote"
 	POSHold         = "pos.hold"
@@ -107,7 +114,7 @@ const (
 // POSQuestions gives every subject on which a POS asks.
 func POSQuestions() []string {
 	return []string{
-		POSLookup, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
+		POSLookup, POSScan, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
 		POSVoid, POSReturn, POSBaskets, POSBasket, POSBasketPut, POSBasketResume,
 	}
 }

@@ -1,6 +1,7 @@
 // Package reference owns what every store gets (items, promotions, product sets, settings) at the centre:
 // this node's fold of the reference bucket, the one way in which it is changed, and the answers of the feed
-// from it. It holds a promotion to its format (package promotion), and does not know what it does.
+// from it. It holds a promotion to its format (package promotion) and to product sets that are there, a setting to
+// what nodes take (package setting), and does not know what they do.
 //
 // # Flow
 //

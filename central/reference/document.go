@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 
 	"tillstream/kv/promotion"
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 	"tillstream/subjects"
 )
 
@@ -34,8 +36,7 @@ type Document struct {
 }
 
 // ReadDocuments reads a file of documents of a kind: one or a list of them, YAML or JSON. Promotions and
-// product sets are held to their format, settings to having an id and a revision: what they say is checked
-// by whoever goes by them.
+// product sets are held to their format, and so are the settings that package setting knows.
 func ReadDocuments(kind record.RefKind, b []byte) ([]Document, error) {
 	if len(b) > MaxDocuments || !utf8.Valid(b) || deep(b) {
 		return nil, fmt.Errorf("%w: want UTF-8 of at most %d bytes, and not nested deep", ErrDocument, MaxDocuments)
@@ -61,7 +62,11 @@ func ReadDocuments(kind record.RefKind, b []byte) ([]Document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: number %d: %w", ErrDocument, i+1, err)
 		}
-		if docs[i], err = readDocument(text); err != nil {
+		docs[i], err = readDocument(text)
+		if err == nil && kind == record.RefSetting {
+			err = setting.Check(docs[i].ID, docs[i].JSON)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: number %d: %w", ErrDocument, i+1, err)
 		}
 		if seen[docs[i].ID] {
@@ -143,10 +148,47 @@ func Put(kind record.RefKind, docs []Document) func(Now) ([]Edit, error) {
 						ErrDocument, kind, d.ID, old.Revision, d.Revision)
 				}
 			}
+			if kind == record.RefPromotion {
+				if err := wantSets(now, d); err != nil {
+					return nil, err
+				}
+			}
 			edits = append(edits, Edit{kind, d.ID, d.JSON})
 		}
 		return edits, nil
 	}
+}
+
+// wantSets refuses a promotion that names a product set which is not there: no till could go by it.
+func wantSets(now Now, d *Document) error {
+	docs, err := promotion.ReadJSON(d.JSON)
+	if err != nil {
+		return fmt.Errorf("%w: promotion %s: %w", ErrDocument, d.ID, err)
+	}
+	for i := range docs {
+		for _, id := range docs[i].Sets() {
+			if id != promotion.All && len(now.Value(record.RefSet, id)) == 0 {
+				return fmt.Errorf("%w: promotion %s names the product set %s, which is not there: put the set first", ErrDocument, d.ID, id)
+			}
+		}
+	}
+	return nil
+}
+
+// named gives a promotion that names a product set; empty: none does.
+func named(now Now, set string) (string, error) {
+	for _, id := range slices.Sorted(slices.Values(now.Keys(record.RefPromotion))) {
+		docs, err := promotion.ReadJSON(now.Value(record.RefPromotion, id))
+		if err != nil {
+			return "", fmt.Errorf("promotion %s: %w", id, err)
+		}
+		for i := range docs {
+			if slices.Contains(docs[i].Sets(), set) {
+				return id, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // Stop makes the plan of a change that ends a promotion: its next revision, with the state "ended". It
@@ -186,6 +228,15 @@ func Take(kind record.RefKind, key string) func(Now) ([]Edit, error) {
 	return func(now Now) ([]Edit, error) {
 		if len(now.Value(kind, key)) == 0 {
 			return nil, fmt.Errorf("%s %s: %w", kind, key, ErrNone)
+		}
+		if kind == record.RefSet {
+			id, err := named(now, key)
+			if err != nil {
+				return nil, err
+			}
+			if id != "" {
+				return nil, fmt.Errorf("%w: promotion %s names the product set %s: take that away first", ErrDocument, id, key)
+			}
 		}
 		return []Edit{{Kind: kind, Key: key}}, nil
 	}

@@ -171,3 +171,23 @@ func FuzzReadDocuments(f *testing.F) {
 		}
 	})
 }
+
+// A setting that no till could go by is refused when it is put, and the field named.
+func TestSettingsThatAreNone(t *testing.T) {
+	for text, says := range map[string]string{
+		`{id: stores, revision: 1, zone: Europe/Atlantis}`:                                            "Europe/Atlantis",
+		`{id: programme, revision: 1, currencies: {EUR: {earn: {points: 1}}}}`:                        "currencies/EUR/earn",
+		`{id: programme, revision: 1, max_line_discount: 50}`:                                         "max_line_discount",
+		`{id: programme, revision: 1, earn: 1}`:                                                       "earn",
+		`{id: scan, revision: 1, layouts: [{prefix: "40", item: 5, digits: 5, carries: weight}]}`:     "prefix",
+		`[{id: stores, revision: 1, zone: UTC}, {id: stores, revision: 2, zone: UTC}]`:                "twice",
+		`{id: stores, revision: 1, zone: Europe/Berlin}`:                                              "",
+		`{id: of-another-program, revision: 1, anything: [1]}`:                                        "",
+		`{id: programme, revision: 1, currencies: {EUR: {earn: {points: 1, amount: 100}, block: 5}}}`: "",
+	} {
+		docs, err := reference.ReadDocuments(record.RefSetting, []byte(text))
+		if says == "" && (err != nil || len(docs) != 1) || says != "" && (!errors.Is(err, reference.ErrDocument) || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s: %+v, %v; want %q", text, docs, err, says)
+		}
+	}
+}

@@ -308,8 +308,20 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What a promotion works on has to be there before it, for as long as it is.
+	if _, err := n.Change(n.within(), reference.Put(record.RefPromotion, docs)); !errors.Is(err, reference.ErrDocument) || !strings.Contains(err.Error(), "coffee") {
+		t.Errorf("promotions without their sets: %v", err)
+	}
+	sets, err := reference.ReadDocuments(record.RefSet, []byte(`[{id: coffee, revision: 1, include: {tags: [coffee]}}, {id: tea, revision: 1, include: {tags: [tea]}}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.change(reference.Put(record.RefSet, sets))
 	if r := n.change(reference.Put(record.RefPromotion, docs)); r.New != 2 {
 		t.Errorf("put: %+v", r)
+	}
+	if _, err := n.Change(n.within(), reference.Take(record.RefSet, "coffee")); !errors.Is(err, reference.ErrDocument) || !strings.Contains(err.Error(), "coffee-25") {
+		t.Errorf("a set is taken away that a promotion names: %v", err)
 	}
 	if r := n.change(reference.Put(record.RefPromotion, docs)); r.Unchanged != 2 {
 		t.Errorf("put again: %+v", r)
@@ -351,6 +363,9 @@ func TestDocuments(t *testing.T) {
 	}
 	if r := n.change(reference.Take(record.RefPromotion, "coffee-25")); r.Removed != 1 {
 		t.Errorf("take: %+v", r)
+	}
+	if r := n.change(reference.Take(record.RefSet, "coffee")); r.Removed != 1 {
+		t.Errorf("take a set: %+v", r)
 	}
 }
 

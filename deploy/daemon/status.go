@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -184,6 +185,10 @@ func (s *Status) print(b *bytes.Buffer) {
 			line("upstream", "%s, last answer %s", s.upstream(), ago(h.Upstream.LastAnswerAgeMS))
 		}
 		line("cache", "%d records, %.1f MB, last answer of the feed %s", h.Cache.Items, float64(h.Cache.Bytes)/1e6, ago(h.Cache.LastAnswerAgeMS))
+		line("prices", "by revision %d, %d items", h.Programme.Revision, h.Programme.Items)
+		for _, f := range h.Programme.Faults {
+			line("fault", "%s %s of entry %d: %s; put another revision at the centre", f.Kind, f.ID, f.Entry, strings.ReplaceAll(f.Error, "\n", "; "))
+		}
 		disk := "ok"
 		if h.Disk.Full {
 			disk = "FULL: receipts go to the reserve"

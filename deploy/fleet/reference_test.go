@@ -10,7 +10,6 @@ import (
 	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
 	"tillstream/edge/catalogue"
-	"tillstream/edge/scan"
 	"tillstream/kv/record"
 )
 
@@ -152,38 +151,37 @@ func TestReferenceDataFalls(t *testing.T) {
 	every(last.Entry, here, cut)
 }
 
-// What the chain's codes look like is put at the centre and gone by at its tills. A setting that says
-// nonsense changes nothing there.
+// What the chain's codes look like is put at the centre and gone by at its tills. A setting that makes no sense
+// to a till, which the centre of a newer program may have let pass, changes nothing there, and is told.
 func TestScanSettingFalls(t *testing.T) {
 	f := open(t, fleet.Config{Nodes: 1})
 	till := f.Store(0).Till(0)
-	put := func(revision int, rest string) {
-		t.Helper()
-		docs, err := reference.ReadDocuments(record.RefSetting, fmt.Appendf(nil, "{id: scan, revision: %d, %s}", revision, rest))
-		must(t, err)
-		willHave(t, &till.Edge, change(t, f.Centre()[0], reference.Put(record.RefSetting, docs)).Entry)
-	}
 	const label = "2834567004120" // 412 g, where 28 is for weights
-	read := func() scan.Code {
+	weighs := func(when string, want bool) {
 		t.Helper()
 		c, err := till.Node().Scanner().Read(label)
 		must(t, err)
-		return c
+		if (c.Measure != nil) != want || want && c.Measure.Kilograms() != "0.412" {
+			t.Errorf("%s: %+v", when, c)
+		}
 	}
-	if c := read(); c.Measure != nil {
-		t.Errorf("without the setting: %+v", c.Measure)
+	weighs("without the setting", false)
+	good := put(t, f, record.RefSetting, `{id: scan, revision: 1, layouts: [{prefix: "28", item: 5, digits: 5, carries: weight, decimals: 3}]}`)
+	goesBy(t, &till.Edge, good)
+	weighs("with it", true)
+	for _, text := range []string{`{"id":"scan","revision":2,"layouts":[{"prefix":"40"}]}`, `{"id":"scan","revision":3,"layout":[]}`} {
+		bad := change(t, f.Centre()[0], func(reference.Now) ([]reference.Edit, error) {
+			return []reference.Edit{{Kind: record.RefSetting, Key: "scan", Value: []byte(text)}}, nil
+		})
+		await(t, "the fault", func() error {
+			s := till.Node().Rules().State()
+			if s.Newest != bad.Entry || uint64(s.Revision) != good || len(s.Faults) != 1 || s.Faults[0].ID != "scan" || s.Faults[0].Entry != bad.Entry {
+				return fmt.Errorf("prices by %d of %d, faults %v; want %d of %d", s.Revision, s.Newest, s.Faults, good, bad.Entry)
+			}
+			return nil
+		})
+		weighs("after nonsense", true)
 	}
-	put(1, `layouts: [{prefix: "28", item: 5, digits: 5, carries: weight, decimals: 3}]`)
-	if c := read(); c.Measure == nil || c.Measure.Kilograms() != "0.412" {
-		t.Errorf("with it: %+v", c)
-	}
-	put(2, `layouts: [{prefix: "40", item: 5, digits: 5, carries: weight}]`)
-	put(3, `layout: []`)
-	if c := read(); c.Measure == nil || c.Measure.Kilograms() != "0.412" {
-		t.Errorf("after nonsense: %+v", c)
-	}
-	put(4, `upce: false`)
-	if c := read(); c.Measure != nil {
-		t.Errorf("without layouts: %+v", c.Measure)
-	}
+	goesBy(t, &till.Edge, put(t, f, record.RefSetting, `{id: scan, revision: 4, upce: false}`))
+	weighs("without layouts", false)
 }

@@ -14,7 +14,8 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal",
+		"kv/setting"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -35,6 +36,7 @@ func rooms() []room {
 			"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
 		{path: "kv/seal", may: []string{"kv/record"}, outside: onlyStandard()},
+		{path: "kv/setting", may: []string{"subjects", "kv/record"}, outside: onlyStandard()},
 
 		{path: "edge", may: []string{"edge/*", ground}},
 		{path: "edge/leaf", may: []string{"subjects"}},
@@ -44,9 +46,11 @@ func rooms() []room {
 		{path: "edge/feed", may: []string{"subjects", "kv/record", "edge/cache", "edge/journal"}},
 		{path: "edge/uplink", may: []string{"subjects", "subjects/service", "kv/record", "edge/journal"}},
 		{path: "edge/pricing", may: []string{"kv/promotion", "kv/record", "subjects/event"}, outside: onlyStandard()},
-		{path: "edge/scan", may: []string{"kv/record"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
+		{path: "edge/scan", may: []string{"kv/record", "kv/setting"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
+		{path: "edge/programme", may: []string{"edge/cache", "edge/catalogue", "edge/pricing", "edge/scan",
+			"subjects", "kv/promotion", "kv/record", "kv/setting"}, outside: onlyStandard()},
 		{path: "edge/page", outside: onlyStandard()},
-		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/page", "edge/pricing", "edge/scan", ground}},
+		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/page", "edge/pricing", "edge/programme", "edge/scan", ground}},
 		{path: "edge/api/examples", outside: onlyStandard()},
 
 		{path: "central", may: []string{"central/*", ground}},

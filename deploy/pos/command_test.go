@@ -82,7 +82,7 @@ func TestSale(t *testing.T) {
 		}
 		return out
 	}
-	basket := []string{"--card", "2000017", "8076800195057x4@129", "2512340004901x0.412kg@1190"}
+	basket := []string{"--card", "2000017", "8076800195057x4@129", "2512340004900x0.412kg@1190"}
 	say(`\*017: nobody could say`, "look", "--card", "2000017")
 	say(`TOTAL EUR +10\.06`, append([]string{"quote"}, basket...)...)
 	paid := say(`sale \S+: committed`, append([]string{"pay"}, basket...)...)

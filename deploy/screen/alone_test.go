@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
 	"tillstream/edge/api"
 	"tillstream/edge/cache"
 	"tillstream/edge/journal"
-	"tillstream/edge/pricing"
-	"tillstream/kv/promotion"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
@@ -48,17 +48,19 @@ func alone(t *testing.T) *api.API {
 	must(t, err)
 	cfg := api.Config{
 		Store: subjects.StoreID{Token: subjects.MustToken("0042")}, Till: subjects.TillID{Token: subjects.MustToken("01")},
-		Listen: "127.0.0.1:0", Cards: cards, Ring: ring, Tokens: tokens, Baskets: filepath.Join(dir, "baskets"), Log: log,
+		Listen: "127.0.0.1:0", Cards: cards, Ring: ring, Tokens: tokens, Log: log,
 		State: func() api.State { return api.State{Alone: true} },
 		Hold: func(_ context.Context, q record.HoldQuestion) (a record.HoldAnswer, err error) {
 			return record.HoldAnswer{State: record.HoldPlaced, RID: q.RID, Points: q.Points, Expires: time.Now().Add(time.Hour).UnixMilli()}, nil
 		},
 	}
-	cfg.Facts = facts(t)
+	cfg.Facts = facts()
 	cfg.Cache, err = cache.Open(cache.Config{Path: filepath.Join(dir, "cache.db"), Ring: ring, Log: log})
 	must(t, err)
 	cfg.Journal, err = journal.Open(journal.Config{
 		Path: filepath.Join(dir, "journal.db"), Ring: ring, Store: cfg.Store, Till: cfg.Till, Kept: cfg.Cache.Overlay, Log: log})
+	must(t, err)
+	cfg.Rules, err = rules(t, cfg.Cache, cfg.Store)
 	must(t, err)
 	a, err := api.Open(cfg)
 	must(t, err)
@@ -73,23 +75,23 @@ func alone(t *testing.T) *api.API {
 	return a
 }
 
-func facts(t *testing.T) api.Facts {
+// rules are what fell to the till: the offer, and goods from 18.
+func rules(t *testing.T, c *cache.Cache, store subjects.StoreID) (*programme.Revisions, error) {
 	t.Helper()
-	docs, err := promotion.ReadYAML([]byte(couponOffer))
+	docs, err := reference.ReadDocuments(record.RefPromotion, []byte(couponOffer))
 	must(t, err)
-	p, err := pricing.Compile(pricing.Rules{Revision: 7, Promotions: docs, Policy: pricing.Policy{
-		Points: pricing.PointsPolicy{Earn: pricing.Rate{Points: 1, Amount: 100}}}})
-	must(t, err)
-	rules := new(api.Rules)
-	rules.Set(7, p, time.Now())
+	p := &record.References{Status: record.FeedItems, Cursor: record.Cursor{Generation: record.Generation{1}, Entry: 7}}
+	for _, d := range docs {
+		p.Records = append(p.Records, record.Reference{Kind: record.RefPromotion, Key: d.ID, Entry: 7, At: 1, Value: d.JSON})
+	}
+	item := record.Product{Name: "Riesling", MinAge: 18}
+	p.Records = append(p.Records, record.Reference{Kind: record.RefItem, Key: "0" + wine, Entry: 7, At: 1, Value: item.Append(nil)})
+	must(t, c.ApplyReference(p))
+	return programme.Open(programme.Config{Cache: c, Store: store})
+}
+
+func facts() api.Facts {
 	return api.Facts{
-		Rules: rules,
-		Item: func(code string) (i api.Item, ok bool) {
-			if code == wine {
-				i.MinAge = 18
-			}
-			return i, true
-		},
 		Coupon: func(code string, _ record.AccountID) (api.CouponFacts, bool) {
 			switch code {
 			case "AUTUMN1":
@@ -106,9 +108,14 @@ func facts(t *testing.T) api.Facts {
 func TestQuestionsAndMessages(t *testing.T) {
 	t.Parallel()
 	till := alone(t)
-	b := signOn(t, "http://"+till.Addr()+"/?currency=EUR&goods="+wine+":9.00:Riesling,20001:10.00:Vase")
+	b := signOn(t, "http://"+till.Addr()+"/?currency=EUR&goods=20001:10.00:Vase")
 	b.reads("#age", "this node is alone")
-	b.scan(wine)
+	b.scan(wine) // the node knows its name, and nobody its price
+	b.reads("dialog", "Price of 0"+wine)
+	b.press("'9.00", "Enter")
+	b.reads("#lines", "Riesling", "9.00")
+	b.scan("4006381333932")
+	b.reads("#problem", "Misread")
 	b.press("'20001", "Enter", "F1", "'"+shopper, "Enter")
 	b.reads("#shopper", "nobody could say")
 	b.press("F3", "'SPRING1", "Enter")

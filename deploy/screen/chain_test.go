@@ -2,16 +2,19 @@ package screen_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
+	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
-	"tillstream/edge/pricing"
-	"tillstream/kv/promotion"
+	"tillstream/kv/record"
 )
 
-// sets and offers are what the tests' till quotes by.
+// What the tests' till quotes by.
+const policy = `{id: programme, revision: 1, currencies: {GBP: {earn: {points: 1, amount: 100}, value: {points: 1, amount: 10}}}}`
+
 const sets = `- {id: mugs, revision: 1, include: {items: ["20001"]}}`
 
 const offers = `
@@ -41,24 +44,45 @@ func chain(t *testing.T) (*fleet.Fleet, *fleet.Till) {
 	if err := f.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	docs, err := promotion.ReadYAML([]byte(offers))
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := promotion.ReadSetsYAML([]byte(sets))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pricing.Compile(pricing.Rules{
-		Revision: 7, Promotions: docs, Sets: groups,
-		Policy: pricing.Policy{Points: pricing.PointsPolicy{Earn: pricing.Rate{Points: 1, Amount: 100}, Value: pricing.Rate{Points: 1, Amount: 10}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bring(t, f, record.RefSet, sets)
+	bring(t, f, record.RefSetting, policy)
+	entry := bring(t, f, record.RefPromotion, offers)
 	till := f.Store(0).Till(0)
-	till.Node().Rules().Set(7, p, time.Now())
+	await(t, "the offers at the till", func() error {
+		if s := till.Node().Rules().State(); uint64(s.Revision) != entry {
+			return fmt.Errorf("it prices by %d, want %d; faults %v", s.Revision, entry, s.Faults)
+		}
+		return nil
+	})
 	return f, till
+}
+
+// bring puts documents at the centre.
+func bring(t *testing.T, f *fleet.Fleet, kind record.RefKind, text string) uint64 {
+	t.Helper()
+	docs, err := reference.ReadDocuments(kind, []byte(text))
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := f.Centre()[0].Node().Reference().Change(ctx, reference.Put(kind, docs))
+	must(t, err)
+	return r.Entry
+}
+
+// await waits until done is nil.
+func await(t *testing.T, what string, done func() error) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for err := done(); err != nil; err = done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
 }
 
 // settle waits until everything is posted.

@@ -16,6 +16,7 @@ import (
 	"tillstream/edge/cache"
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
@@ -37,8 +38,10 @@ type Config struct {
 	Tokens string
 	// Ring seals what a POS carries or leaves here: a quote's context, a suspended basket. Required.
 	Ring *seal.Ring
-	// Baskets is the directory of suspended baskets. Empty: none can be suspended here.
-	Baskets string
+	// Shelf has the baskets that are suspended on a till. Nil: none can be.
+	Shelf *Shelf
+	// AskStore asks the till's store about suspended baskets, and gives up by itself. Nil: there is none to ask.
+	AskStore func(context.Context, record.BasketQuestion) (record.BasketAnswer, error)
 
 	// CardPrefixes begin the chain's own card numbers: such a number is never taken for a payment
 	// card's. None: every number of a payment card's form is refused.
@@ -51,7 +54,9 @@ type Config struct {
 	// Hold asks the centre about points and coupons set aside. Nil: nobody can be asked.
 	Hold func(context.Context, record.HoldQuestion) (record.HoldAnswer, error)
 
-	// Facts are what a quote is made of beside the basket. Zero: no promotions, no coupons.
+	// Rules are what baskets are priced by: promotions, items, the store's clock. Required.
+	Rules *programme.Revisions
+	// Facts are what is known of shoppers and coupons beside. Zero: nothing.
 	Facts Facts
 
 	// Upstream gives the time of upstream's last answer to this node, zero if there was none. Nil: none.
@@ -79,10 +84,8 @@ type API struct {
 	server   http.Server
 	meters   *meters
 	callers  *callers
-	baskets  *baskets // nil: none can be suspended
 	board    *board
 	guesses  guesses
-	plain    plainRules
 	past     past
 	page     struct { // of docs, once it is asked for
 		once sync.Once
@@ -106,23 +109,15 @@ func Open(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
-	baskets, err := openBaskets(&cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open api: %w", err)
-	}
 	l, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
-	plain, err := newPlainRules()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open api: %w", err), l.Close())
-	}
 	a := &API{
 		cfg: cfg, listener: l, meters: meters, crashed: make(chan struct{}),
-		callers: callers, baskets: baskets, plain: plain, board: newBoard(cfg.Now),
+		callers: callers, board: newBoard(cfg.Now),
 		read: reader{
-			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes,
+			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes, rules: cfg.Rules,
 			programme: pricing.Base(),
 		},
 	}
@@ -143,8 +138,8 @@ func (c *Config) complete() error {
 	switch {
 	case c.Store.IsZero():
 		return errors.New("no store")
-	case c.Journal == nil || c.Cache == nil || c.Cards == nil || c.Ring == nil:
-		return errors.New("journal, cache, card key and key ring are required")
+	case c.Journal == nil || c.Cache == nil || c.Cards == nil || c.Ring == nil || c.Rules == nil:
+		return errors.New("journal, cache, card key, key ring and rules are required")
 	}
 	if c.Upstream == nil {
 		c.Upstream = func() time.Time { return time.Time{} }

@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-json/v2"
 
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/edge/scan"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -31,12 +32,20 @@ func decode(b []byte, v any) error { return json.Unmarshal(b, v, json.RejectUnkn
 
 func invalid(field, reason string) error { return &pricing.FieldError{Field: field, Reason: reason} }
 
+// Kinds of identifiers.
+const (
+	kindCard  = "card"
+	kindPhone = "phone"
+	kindToken = "token"
+)
+
 // reader turns bodies into drafts of records. It is pure but for the card key.
 type reader struct {
 	store     subjects.StoreID
 	till      subjects.TillID
 	cards     *seal.Cards
 	own       []string // prefixes of the chain's own cards
+	rules     *programme.Revisions
 	programme pricing.Plain
 }
 
@@ -92,11 +101,34 @@ func (r *reader) readWho(d head, h *record.Header) (err error) {
 	if d.shopper == nil {
 		return nil
 	}
-	if err := d.shopper.Identifier.check("/shopper/identifier", r.own); err != nil {
-		return err
+	_, h.Account, err = r.identify("/shopper/identifier", d.shopper.Identifier)
+	return err
+}
+
+// identify gives an identifier's value in its one spelling, because two would be two accounts, and the account
+// that it names: the keyed hash of that. A phone number is an account of its own, as a card's is, until somebody
+// links them.
+func (r *reader) identify(field string, id *Identifier) (value string, account record.AccountID, err error) {
+	if err := id.check(field, r.own); err != nil {
+		return "", account, err
 	}
-	h.Account = r.cards.Account(d.shopper.Identifier.Value)
-	return nil
+	value = id.Value
+	if id.Kind == kindPhone {
+		if value = r.phone(value); value == "" {
+			return "", account, &atField{field + "/value", errPhone}
+		}
+	}
+	return value, r.cards.Account(value), nil
+}
+
+// phone gives a number as E.164 has it, read by the rules of the store's country if it has no plus; empty: it is
+// none. One with a plus that nobody knows to be in use is taken as it is: countries open new ranges.
+func (r *reader) phone(number string) string {
+	e164, err := r.rules.Now().Scanner().Phone(number)
+	if err != nil && isPhone(number) {
+		return number
+	}
+	return e164
 }
 
 // readTime gives the Unix milliseconds of an RFC 3339 time.
@@ -137,7 +169,7 @@ func (id *Identifier) check(field string, own []string) error {
 		return err
 	}
 	switch id.Kind {
-	case "card":
+	case kindCard:
 		if !isCode(id.Value) {
 			return invalid(field+"/value", "want 1 to 64 printable ASCII characters without blanks")
 		}
@@ -146,18 +178,14 @@ func (id *Identifier) check(field string, own []string) error {
 				return &atField{field + "/value", errCheckDigit}
 			}
 		}
-	case "phone":
-		if !isPhone(id.Value) {
-			return &atField{field + "/value", errPhone}
-		}
+	case kindPhone: // read by the rules of the store's country: see identify
 	default:
 		return invalid(field+"/kind", "want card or phone")
 	}
 	return nil
 }
 
-// isPhone reports whether s is a number as E.164 has it, with its plus: two spellings of one number
-// would open two accounts.
+// isPhone reports whether s is a number as E.164 has it, with its plus.
 func isPhone(s string) bool {
 	if len(s) < 9 || len(s) > 16 || s[0] != '+' || s[1] == '0' {
 		return false

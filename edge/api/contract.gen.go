@@ -114,6 +114,9 @@ type Basket struct {
 // BasketList defines model for BasketList.
 type BasketList struct {
 	Baskets []Suspended `json:"baskets"`
+
+	// StoreAsked False: the store could not be asked, these lie on this till.
+	StoreAsked bool `json:"store_asked"`
 }
 
 // Cached defines model for Cached.
@@ -236,6 +239,17 @@ type Disk struct {
 // EarnedBy defines model for EarnedBy.
 type EarnedBy = pricing.EarnedBy
 
+// Fault defines model for Fault.
+type Fault struct {
+	// Entry Of the reference data, that brought it.
+	Entry uint64 `json:"entry"`
+	Error string `json:"error"`
+	ID    string `json:"id"`
+
+	// Kind promotion, set or setting; revision: the whole. Others may follow.
+	Kind string `json:"kind"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	// Aside Kept here and refused by upstream; see /v1/aside.
@@ -247,7 +261,10 @@ type Health struct {
 
 	// Keyring Whether the node's keys would survive its disk.
 	Keyring Keyring `json:"keyring"`
-	Store   string  `json:"store"`
+
+	// Programme By which promotions, items and settings baskets are priced.
+	Programme ProgrammeState `json:"programme"`
+	Store     string         `json:"store"`
 
 	// Till Absent on a store's own node.
 	Till string `json:"till,omitempty"`
@@ -289,10 +306,14 @@ type HoldRequest struct {
 // Identifier defines model for Identifier.
 type Identifier struct {
 	Entry string `json:"entry,omitempty"`
-	Kind  string `json:"kind"`
 
-	// Value The card's number as scanned, or the phone's as `+` and digits. It is never repeated in an
-	// answer or a log.
+	// Kind `token` is what a payment card is called by its acquirer, for look-ups only: nobody links one with a
+	// shopper yet, so the answer is `card-unknown`.
+	Kind string `json:"kind"`
+
+	// Value The card's number as scanned. The phone's as `+` and digits, or as it is dialled in the store's
+	// country (settings `stores` and `scan`): both are one number. A phone is an account of its own, until
+	// it is linked with a card. The value is never repeated in an answer or a log.
 	Value string `json:"value"`
 }
 
@@ -431,6 +452,21 @@ type Problem struct {
 	Title        string `json:"title"`
 	Training     bool   `json:"training,omitempty"`
 	Type         string `json:"type"`
+}
+
+// ProgrammeState By which promotions, items and settings baskets are priced.
+type ProgrammeState struct {
+	// Faults What of the newest cannot be gone by. Put another revision of it at the centre.
+	Faults []Fault `json:"faults,omitempty"`
+
+	// Items In the item master by which baskets are priced.
+	Items int `json:"items"`
+
+	// Newest The newest that has come here, 0: none. If it differs from `revision`, it has faults and the one before is gone by.
+	Newest uint64 `json:"newest"`
+
+	// Revision That quotes are made under; 1: the base programme, nothing has come yet.
+	Revision uint32 `json:"revision"`
 }
 
 // Quote defines model for Quote.
@@ -575,6 +611,66 @@ type SaleReference struct {
 	Store string `json:"store,omitempty"`
 }
 
+// Scan defines model for Scan.
+type Scan struct {
+	// Amount That the label says: minor units, of the whole line.
+	Amount *int64 `json:"amount,omitempty"`
+
+	// CardMasked Example: ******4567
+	CardMasked string       `json:"card_masked,omitempty"`
+	Item       *ScannedItem `json:"item,omitempty"`
+
+	// Kind `other` is of the chain's own numbering and not in the item master: try it as a coupon. Others may
+	// follow.
+	Kind string `json:"kind"`
+
+	// Quantity That the label says, in `unit` kg.
+	Quantity string `json:"quantity,omitempty"`
+
+	// Reason Why it is refused: misread, a payment card, of a kind that is not read yet (GS1 element strings), or
+	// no code at all. Others may follow.
+	Reason string `json:"reason,omitempty"`
+
+	// RID Of the receipt.
+	RID string `json:"rid,omitempty"`
+
+	// Symbology ean8, ean13, upca, upce, gtin14 or instore, as far as it can be told; others may follow.
+	Symbology string `json:"symbology,omitempty"`
+
+	// Text For the cashier.
+	Text     string `json:"text,omitempty"`
+	Training bool   `json:"training,omitempty"`
+}
+
+// ScanRequest defines model for ScanRequest.
+type ScanRequest struct {
+	// Code As the scanner sent it or the cashier keyed it, with a symbology identifier (such as ]E0) or without. Never repeated in a log.
+	Code  string `json:"code"`
+	Entry string `json:"entry,omitempty"`
+}
+
+// ScannedItem defines model for ScannedItem.
+type ScannedItem struct {
+	Category string `json:"category,omitempty"`
+
+	// Code As the item master has it: a GTIN of 14 digits, or the chain's own.
+	Code string `json:"code"`
+
+	// Known The item master has it.
+	Known bool `json:"known"`
+
+	// MinAge Years that the shopper has to be.
+	MinAge int    `json:"min_age,omitempty"`
+	Name   string `json:"name,omitempty"`
+
+	// NoDiscount No promotion touches it.
+	NoDiscount bool `json:"no_discount,omitempty"`
+
+	// NoPoints It earns no points, and they do not pay it.
+	NoPoints bool   `json:"no_points,omitempty"`
+	Unit     string `json:"unit,omitempty"`
+}
+
 // ScheduleWindow defines model for ScheduleWindow.
 type ScheduleWindow = pricing.Window
 
@@ -618,7 +714,9 @@ type Suspended struct {
 	POS string `json:"pos,omitempty"`
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
-	RID      RID    `json:"rid"`
+	RID RID `json:"rid"`
+
+	// Till That suspended it.
 	Till     string `json:"till,omitempty"`
 	Training bool   `json:"training,omitempty"`
 }
@@ -710,7 +808,7 @@ type answerer interface {
 	listAside(context.Context, question) (answer, error)
 	// Have what is set aside posted after all.
 	rehomeAside(context.Context, question) (answer, error)
-	// Which baskets are suspended on this till?
+	// Which baskets are suspended in this store?
 	listBaskets(context.Context, question) (answer, error)
 	// Take a suspended basket away, to go on with it or to drop it.
 	resumeBasket(context.Context, question) (answer, error)
@@ -742,6 +840,8 @@ type answerer interface {
 	voidReceipt(context.Context, question) (answer, error)
 	// Commit a return.
 	commitReturn(context.Context, question) (answer, error)
+	// What is this code, and what does its label say?
+	scanCode(context.Context, question) (answer, error)
 }
 
 // operations are those of openapi.yaml. A stream is answered by the HTTP door alone.
@@ -766,5 +866,6 @@ func operations(s answerer, stream http.HandlerFunc) []operation {
 		{id: "findReceipt", method: "GET", path: "/v1/receipts/{rid}", subject: "pos.receipts", answer: s.findReceipt},
 		{id: "voidReceipt", method: "POST", path: "/v1/receipts/{rid}/void", subject: "pos.void", body: true, answer: s.voidReceipt},
 		{id: "commitReturn", method: "POST", path: "/v1/returns", subject: "pos.return", body: true, answer: s.commitReturn},
+		{id: "scanCode", method: "POST", path: "/v1/scans", subject: "pos.scan", body: true, answer: s.scanCode},
 	}
 }

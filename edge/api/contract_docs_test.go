@@ -185,10 +185,10 @@ func shelves(t *testing.T, s *shop) []exchange {
 	})...)
 	out = append(out, label(list, []exchange{{name: "one", status: 200, reply: s.send(list, nil, nil)}})...)
 	out = append(out, label(get, []exchange{{name: "good", status: 200, reply: s.send(get, nil, nil)}})...)
-	if err := os.Chmod(s.api.baskets.path(ridOf(t, good)), 0); err != nil { // root reads it all the same
+	if err := os.Chmod(s.api.cfg.Shelf.path(ridOf(t, good)), 0); err != nil { // root reads it all the same
 		t.Fatal(err)
 	}
-	if err := os.Truncate(s.api.baskets.path(ridOf(t, good)), 3); err != nil {
+	if err := os.Truncate(s.api.cfg.Shelf.path(ridOf(t, good)), 3); err != nil {
 		t.Fatal(err)
 	}
 	out = append(out, label(get, []exchange{{name: "damaged", status: 503, problem: "basket-unavailable", reply: s.send(get, nil, nil)}})...)

@@ -130,15 +130,17 @@ func more(t *testing.T) (out []exchange) {
 		b, _ := json.Marshal(o)
 		return b
 	}}
+	scanned := target{method: "POST", path: "/v1/scans", url: "/v1/scans", body: func(func(obj)) []byte { return []byte(`{"code":"` + cheese + `","entry":"scanned"}`) }}
 	code := target{method: "POST", path: "/v1/coupon-lookups", url: "/v1/coupon-lookups", body: of(obj{"coupon": obj{"code": "AUTUMN1"}})}
 	hold := target{method: "POST", path: "/v1/holds", url: "/v1/holds", key: true, body: of(obj{"shopper": who, "points": 300})}
 	find := target{method: "GET", path: "/v1/receipts/{rid}", url: "/v1/receipts/0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d3e"}
 	aside := target{method: "GET", path: "/v1/aside", url: "/v1/aside"}
 	rehome := target{method: "POST", path: "/v1/aside/rehome", url: "/v1/aside/rehome", body: func(func(obj)) []byte { return []byte("{}") }}
-	for _, g := range []*target{&aside, &rehome, &find, &quote, &sale, &back, &look, &code, &hold} {
+	for _, g := range []*target{&aside, &rehome, &find, &quote, &sale, &back, &look, &scanned, &code, &hold} {
 		out = append(out, label(g, everywhere(s, g))...)
 	}
 	out = append(out, label(&quote, append(plainFaults(s, &quote, "/shopper/identifier"), quotes(s, &quote)...))...)
+	out = append(out, label(&scanned, scans(s, &scanned))...)
 	out = append(out, label(&code, append(plainFaults(s, &code, ""), codes(s, &code)...))...)
 	out = append(out, label(&hold, append(plainFaults(s, &hold, "/shopper/identifier"), holds(s, &hold)...))...)
 	out = append(out, label(&look, plainFaults(s, &look, "/identifier")[6:])...)
@@ -148,7 +150,7 @@ func more(t *testing.T) (out []exchange) {
 	out = append(out, voids(t, s, of)...)
 	out = append(out, shelves(t, s)...)
 	out = append(out, messages(t, s)...)
-	return append(out, ends(t, s, &quote, &code, &hold)...)
+	return append(out, ends(t, s, &quote, &scanned, &code, &hold)...)
 }
 
 func quotes(s *shop, g *target) []exchange {

@@ -17,8 +17,8 @@
 // # Flow
 //
 // Look the shopper up when the card is scanned. Draw a rid (UUIDv7) when the basket opens. Quote it as
-// often as it changes: a quote is pure and keeps nothing; all it was priced by (segments, coupons, limits,
-// item facts, the moment) travels sealed in its context. When the sale is paid, send the basket with what
+// often as it changes: a quote is pure and keeps nothing; what it was priced by beside its revision (segments,
+// coupons, limits, the moment) travels sealed in its context, and the revision (package programme) is on the disk. When the sale is paid, send the basket with what
 // the quote said of itself to /v1/receipts, the rid as Idempotency-Key: it is priced again, by the same
 // facts under the same revision, and has to come out the same. No answer within two seconds: send the same
 // bytes again, or ask /v1/receipts/{rid}; neither can double the receipt.
@@ -31,7 +31,7 @@
 // # Durability
 //
 // 201 is said after the journal's fsync. Suspended baskets are files of their own, sealed, fsynced, worth
-// little: 24 hours, at most 100. Messages and the count of wrong coupon codes are in memory only. What was
+// little: 24 hours, at most 100. They lie at the store, and while it cannot be asked on the till ([Shelf]). Messages and the count of wrong coupon codes are in memory only. What was
 // given back of which sale is read from the journal when it is first needed.
 //
 // # Failure

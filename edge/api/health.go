@@ -31,7 +31,19 @@ func (a *API) readHealth(context.Context, question) (answer, error) {
 	}
 	size := a.cfg.Cache.Len()
 	h.Cache.Items, h.Cache.Bytes, h.Cache.LastAnswerAgeMS = size.Items, size.Bytes, a.age(state.Feed)
+	h.Programme = a.programme()
 	return answer{status: http.StatusOK, body: h}, nil
+}
+
+// programme tells by what baskets are priced.
+func (a *API) programme() ProgrammeState {
+	s := a.cfg.Rules.State()
+	p := ProgrammeState{Revision: s.Revision, Newest: s.Newest, Items: a.cfg.Rules.Now().Items()}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		p.Faults = append(p.Faults, Fault{Kind: f.Kind, ID: f.ID, Entry: f.Entry, Error: f.Err.Error()})
+	}
+	return p
 }
 
 func (a *API) backlog(records int, oldest time.Time) Backlog {

@@ -30,8 +30,8 @@ func (r *reader) lookup(b []byte) (who *Identifier, wait time.Duration, err erro
 	if field := body.Identifier.paymentCard("/identifier", r.own); field != "" {
 		return nil, 0, &cardError{field}
 	}
-	if err := body.Identifier.check("/identifier", r.own); err != nil {
-		return nil, 0, err
+	if body.Identifier == nil {
+		return nil, 0, invalid("/identifier", "is needed")
 	}
 	ms := int64(defaultWait)
 	if body.WaitMS != nil {
@@ -48,15 +48,34 @@ func (a *API) lookUpShopper(ctx context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	account := a.read.cards.Account(id.Value)
+	if id.Kind == kindToken {
+		return answer{}, a.noToken(id)
+	}
+	value, account, err := a.read.identify("/identifier", id)
+	if err != nil {
+		return answer{}, err
+	}
 	s := Shopper{
-		ID: account, CardMasked: mask(id.Value), Source: sourceLocal, Known: true, Points: new(Points),
+		ID: account, CardMasked: mask(value), Source: sourceLocal, Known: true, Points: new(Points),
 		Training: q.caller.training,
 	}
 	if err := a.find(ctx, &s, account, wait); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusOK, body: &s}, nil
+}
+
+// noToken says that nobody is known by a payment token: nobody links tokens with shoppers yet. A token is no
+// account of its own, or everybody who pays by card would have one without having asked.
+func (a *API) noToken(id *Identifier) error {
+	if !isCode(id.Value) {
+		return invalid("/identifier/value", "want 1 to 64 printable ASCII characters without blanks")
+	}
+	if err := oneOf("/identifier/entry", id.Entry, "", "scanned", "keyed", "tapped"); err != nil {
+		return err
+	}
+	a.meters.lookup("unknown")
+	return errCardUnknown
 }
 
 // find fills in what is known here, or upstream within wait.

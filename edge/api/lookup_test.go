@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -164,5 +165,49 @@ func TestMask(t *testing.T) {
 		if got := mask(number); got != want {
 			t.Errorf("mask of %d characters: %s, want %s", len(number), got, want)
 		}
+	}
+}
+
+// A phone number is one number however it is keyed, in look-ups and in receipts; what is none is told so.
+func TestLookUpByPhone(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil) // its country is Austria
+	const e164 = "+436641234567"
+	if err := s.cache.Learn(s.cards.Account(e164), record.Shopper{Balance: 30, AsOf: s.clock.Load()}); err != nil {
+		t.Fatal(err)
+	}
+	look := func(number string) reply {
+		return s.do("POST", "/v1/lookups", nil, fmt.Appendf(nil, `{"identifier":{"kind":"phone","value":%q},"wait_ms":0}`, number))
+	}
+	for _, number := range []string{e164, "06641234567", "0664/123-4567", "+43(664)1234567"} {
+		r := look(number)
+		if found := into[Shopper](t, r); r.status != http.StatusOK || !found.Known || *found.Points.Available != 30 || strings.Contains(string(r.body), "12345") {
+			t.Errorf("%s: %d %s", number, r.status, r.body)
+		}
+	}
+	for _, number := range []string{"0", "12", "+49", "0664", "phone", "00000000000"} {
+		if p := wantProblem(t, look(number), "phone-invalid", http.StatusUnprocessableEntity); p.Field != "/identifier/value" || strings.Contains(p.Detail, number) && number != "0" {
+			t.Errorf("%s: %+v", number, p)
+		}
+	}
+	if r := look("+43998877665544"); r.status != http.StatusOK { // of a range that may be opened one day
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	body := receipt(t, func(o obj) { o["shopper"] = obj{"identifier": obj{"kind": "phone", "value": "06641234567"}} })
+	if r := s.sell(body); r.status != http.StatusCreated {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	kept, err := s.journal.Find(ridOf(t, body))
+	if err != nil || kept.Account != s.cards.Account(e164) {
+		t.Errorf("kept for account %s, %v", kept.Account, err)
+	}
+	// Nobody links a payment token with a shopper; it is told, and is no account.
+	token := []byte(`{"identifier":{"kind":"token","value":"V0010013019339005665779448477"}}`)
+	wantProblem(t, s.do("POST", "/v1/lookups", nil, token), "card-unknown", http.StatusNotFound)
+	sold := receipt(t, func(o obj) {
+		o["shopper"] = obj{"identifier": obj{"kind": "token", "value": "V0010013019339005665779448477"}}
+	})
+	if p := wantProblem(t, s.sell(sold), "invalid-field", http.StatusBadRequest); p.Field != "/shopper/identifier/kind" {
+		t.Errorf("%+v", p)
 	}
 }

@@ -26,7 +26,7 @@ const (
 )
 
 // serviceVersion is the version that the micro service announces: the contract's, not the program's.
-const serviceVersion = "1.1.0"
+const serviceVersion = "1.2.0"
 
 // atOnce is how many questions of one kind are answered at a time over NATS; more wait in the
 // subscription. The journal commits those that wait together.

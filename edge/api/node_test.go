@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 
 	"tillstream/edge/cache"
 	"tillstream/edge/journal"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
@@ -46,6 +49,7 @@ type node struct {
 	api     *API
 	journal *journal.Journal
 	cache   *cache.Cache
+	rules   *programme.Revisions
 	cards   *seal.Cards
 	client  *http.Client
 	url     string
@@ -78,9 +82,10 @@ func start(t testing.TB, dir string, change func(*Config)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Journal, cfg.Cache, cfg.Ring, cfg.Baskets = n.journal, n.cache, ring, filepath.Join(dir, "baskets")
-	if cfg.Till.IsZero() {
-		cfg.Baskets = ""
+	cfg.Journal, cfg.Cache, cfg.Ring = n.journal, n.cache, ring
+	cfg.Shelf, err = OpenShelf(ShelfConfig{Dir: filepath.Join(dir, "baskets"), Ring: ring, Now: cfg.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if cfg.Tokens == "" {
 		cfg.Tokens = filepath.Join(dir, "tokens")
@@ -88,6 +93,11 @@ func start(t testing.TB, dir string, change func(*Config)) *node {
 			t.Fatal(err)
 		}
 	}
+	n.rules, err = programme.Open(programme.Config{Cache: n.cache, Store: cfg.Store, CardPrefixes: cfg.CardPrefixes, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Rules = n.rules
 	if n.api, err = Open(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +105,31 @@ func start(t testing.TB, dir string, change func(*Config)) *node {
 	return n
 }
 
+// fall lets a change of what every store gets fall here, all at once, and waits until it is gone by. A record
+// without a value is taken away.
+func (n *node) fall(entry uint64, changes ...record.Reference) {
+	n.t.Helper()
+	p := &record.References{Status: record.FeedItems, Cursor: record.Cursor{Generation: record.Generation{1}, Entry: entry}}
+	for _, r := range changes {
+		r.Entry, r.At = entry, 1
+		p.Records = append(p.Records, r)
+	}
+	if err := n.cache.ApplyReference(p); err != nil {
+		n.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); n.rules.State().Newest != entry; {
+		if time.Now().After(deadline) {
+			n.t.Fatalf("revision %d is not gone by: %+v", entry, n.rules.State())
+		}
+		runtime.Gosched()
+	}
+}
+
 func (n *node) run() {
 	ctx, cancel := context.WithCancel(n.t.Context())
-	done := make(chan error, 1)
+	done, followed := make(chan error, 1), make(chan error, 1)
 	go func() { done <- n.api.Run(ctx) }()
+	go func() { followed <- n.rules.Run(ctx) }()
 	ended := false
 	n.stop = func() error {
 		if ended {
@@ -106,7 +137,7 @@ func (n *node) run() {
 		}
 		ended = true
 		cancel()
-		err := <-done
+		err := errors.Join(<-done, <-followed)
 		if e := n.journal.Close(); e != nil {
 			n.t.Errorf("close journal: %v", e)
 		}
@@ -224,7 +255,7 @@ func receipt(t testing.TB, edit func(obj)) []byte {
 		"shopper": obj{"identifier": obj{"kind": "card", "value": ourCard, "entry": "scanned"}},
 		"lines": []any{
 			obj{"line_id": "1", "item": "8076800195057", "description": "Pasta", "quantity": "4", "unit": "pc", "unit_price": 129},
-			obj{"line_id": "2", "item": "2512340004901", "description": "Käse", "quantity": "0.412", "unit": "kg", "amount": 490},
+			obj{"line_id": "2", "item": "2512340004900", "description": "Käse", "quantity": "0.412", "unit": "kg", "amount": 490},
 		},
 		"tenders": []any{obj{"kind": "cash", "amount": 1006, "reference": "drawer 1"}},
 	}

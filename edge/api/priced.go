@@ -182,7 +182,7 @@ func (a *API) settle(o *offer, training bool) (differs []Difference, err error) 
 		if err := a.gather(o, training); err != nil && !o.basket.Happened {
 			return nil, err
 		}
-		if err := a.price(o, a.rules(o.basket.Currency)); err != nil {
+		if err := a.price(o, a.cfg.Rules.Now()); err != nil {
 			return nil, err
 		}
 		if !o.basket.Happened {
@@ -218,15 +218,18 @@ func (a *API) repriced(o *offer) (same, old bool) {
 		return false, false
 	}
 	age := a.cfg.Now().Sub(time.UnixMilli(o.facts.made))
-	p := a.rulesOf(q.Revision, o.basket.Currency)
-	if p == nil || age >= rulesKept {
+	if age >= quotesKept {
+		return false, true
+	}
+	r := a.cfg.Rules.At(q.Revision)
+	if r == nil {
 		return false, true
 	}
 	// What was promised for a way to pay is kept when it was paid so.
 	o.facts.tenders = slices.DeleteFunc(o.facts.tenders, func(kind string) bool {
 		return !slices.ContainsFunc(o.basket.Tenders, func(t Tender) bool { return t.Kind == kind })
 	})
-	return a.price(o, p) == nil && o.digest == q.Digest, false
+	return a.price(o, r) == nil && o.digest == q.Digest, false
 }
 
 // paid is what the POS says was paid, less what it gave back.

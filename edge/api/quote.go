@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 )
 
@@ -25,6 +27,8 @@ type offer struct {
 	basket  *Basket
 	account record.AccountID
 	facts   facts
+	rules   *programme.Revision // that it was priced by
+	items   []programme.Item    // of the basket's lines, in its order; from rules
 	quote   *pricing.Quote
 	digest  string
 }
@@ -39,7 +43,7 @@ func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
 	if err := a.gather(o, training); err != nil {
 		return answer{}, err
 	}
-	if err := a.price(o, a.rules(body.Currency)); err != nil {
+	if err := a.price(o, a.cfg.Rules.Now()); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusOK, body: a.tellQuote(o)}, nil
@@ -87,22 +91,7 @@ func (a *API) gather(o *offer, training bool) error {
 			f.shopper, _ = a.cfg.Facts.Shopper(o.account)
 		}
 	}
-	f.items = make([]Item, len(o.basket.Lines))
-	for i := range o.basket.Lines {
-		f.items[i] = a.item(&o.basket.Lines[i])
-	}
 	return a.gatherCoupons(o)
-}
-
-// item gives what the master says of a line's item, or what the POS says where the master is silent.
-func (a *API) item(l *Line) Item {
-	if a.cfg.Facts.Item != nil {
-		if it, ok := a.cfg.Facts.Item(l.Item); ok {
-			it.known = true
-			return it
-		}
-	}
-	return Item{Item: pricing.Item{Category: l.Category}}
 }
 
 func (a *API) gatherCoupons(o *offer) error {
@@ -127,17 +116,18 @@ func (a *API) gatherCoupons(o *offer) error {
 	return nil
 }
 
-// price prices an offer by its facts under a programme.
-func (a *API) price(o *offer, p *pricing.Programme) (err error) {
+// price prices an offer by its facts under a revision.
+func (a *API) price(o *offer, r *programme.Revision) (err error) {
 	b := o.basket
 	if len(b.Lines) == 0 {
 		return invalid("/lines", "want at least one line")
 	}
 	in := pricing.Basket{
-		Store: a.cfg.Store.String(), StoreSets: a.cfg.Facts.StoreSets, Channel: b.Channel,
-		At: time.UnixMilli(o.facts.at), Zone: a.cfg.Facts.Zone, Currency: b.Currency,
+		Store: a.cfg.Store.String(), StoreSets: r.StoreSets(), Channel: b.Channel,
+		At: time.UnixMilli(o.facts.at), Zone: r.Zone(), Currency: b.Currency,
 		Lines: make([]pricing.Line, len(b.Lines)), Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
 	}
+	o.rules, o.items = r, make([]programme.Item, len(b.Lines))
 	if in.Channel == "" {
 		in.Channel = "till"
 	}
@@ -145,7 +135,8 @@ func (a *API) price(o *offer, p *pricing.Programme) (err error) {
 		if name, reason := b.Lines[i].wrong(); reason != "" {
 			return invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
 		}
-		in.Lines[i] = b.Lines[i].priced(&o.facts.items[i])
+		o.items[i] = b.Lines[i].itemOf(r)
+		in.Lines[i] = b.Lines[i].priced(&o.items[i])
 	}
 	if !o.account.IsZero() {
 		s := &o.facts.shopper
@@ -167,18 +158,30 @@ func (a *API) price(o *offer, p *pricing.Programme) (err error) {
 	if b.PointsToSpend != nil {
 		in.Spend = pricing.Spend{Mode: b.PointsToSpend.Mode, Points: b.PointsToSpend.Points}
 	}
-	if o.quote, err = p.Quote(&in); err != nil {
+	if o.quote, err = r.Pricing(b.Currency).Quote(&in); err != nil {
 		return err
 	}
 	o.digest = digest(&in, o)
 	return nil
 }
 
+// itemOf gives what the item master says of a line's item, or what the POS says where the master is silent.
+func (l *Line) itemOf(r *programme.Revision) programme.Item {
+	it := r.Item(l.Item)
+	if !it.Known {
+		it.Category = l.Category
+	}
+	return it
+}
+
 // priced is a line as the engine takes it.
-func (l *Line) priced(item *Item) pricing.Line {
+func (l *Line) priced(item *programme.Item) pricing.Line {
 	p := pricing.Line{
-		LineID: l.LineID, Item: l.Item, Description: l.Description, Quantity: l.Quantity, Unit: l.Unit,
+		LineID: l.LineID, Item: cmp.Or(item.Code, l.Item), Description: l.Description, Quantity: l.Quantity, Unit: l.Unit,
 		Amount: l.Amount, PriceOverride: l.PriceOverride, Facts: item.Item,
+	}
+	if l.Unit == "" && item.Known && item.Unit != record.UnitPiece {
+		p.Unit = item.Unit.String()
 	}
 	if l.UnitPrice != nil {
 		p.UnitPrice = *l.UnitPrice
@@ -249,8 +252,8 @@ func digest(in *pricing.Basket, o *offer) string {
 
 // ageNeeded gives the highest age that the basket's items require, and the lines that require any.
 func (o *offer) ageNeeded() (age int, lines []string) {
-	for i := range o.facts.items {
-		if m := o.facts.items[i].MinAge; m > 0 {
+	for i := range o.items {
+		if m := o.items[i].MinAge; m > 0 {
 			age = max(age, m)
 			lines = append(lines, o.basket.Lines[i].LineID)
 		}

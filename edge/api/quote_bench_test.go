@@ -6,44 +6,26 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
-	"time"
 
-	"tillstream/edge/pricing"
-	"tillstream/kv/promotion"
+	"tillstream/kv/record"
 )
 
-// bigProgramme has n promotions on sets of a few items each.
-func bigProgramme(b *testing.B, n int) *pricing.Programme {
+// bigShop has n promotions on sets of a few items each.
+func bigShop(b *testing.B, n int) []record.Reference {
 	b.Helper()
 	var docs, sets bytes.Buffer
 	for i := range n {
 		fmt.Fprintf(&sets, "- {id: set-%d, revision: 1, include: {items: [\"item-%d\", \"item-%d\"]}}\n", i, i, i+1)
 		fmt.Fprintf(&docs, "- {schema: promotion/v1, id: p-%d, revision: 1, name: \"P\", text: {en: \"P\"},\n   mechanic: {type: percentage, level: item, set: set-%d, percent: \"10\"}}\n", i, i)
 	}
-	d, err := promotion.ReadYAML(docs.Bytes())
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := promotion.ReadSetsYAML(sets.Bytes())
-	if err != nil {
-		b.Fatal(err)
-	}
-	p, err := pricing.Compile(pricing.Rules{Revision: 1, Promotions: d, Sets: s, Policy: pricing.Policy{
-		Points: pricing.PointsPolicy{Earn: pricing.Rate{Points: 1, Amount: 100}},
-	}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return p
+	return append(documents(b, record.RefPromotion, docs.String()), documents(b, record.RefSet, sets.String())...)
 }
 
 // A quote of 50 lines under 1,000 promotions through the HTTP door, without the network; and its parts.
 func BenchmarkQuote50Lines(b *testing.B) {
-	rules := new(Rules)
-	rules.Set(1, bigProgramme(b, 1000), time.Now())
-	a := start(b, b.TempDir(), func(c *Config) {
-		c.Facts, c.Log = Facts{Rules: rules, Item: item}, slog.New(slog.DiscardHandler)
-	}).api
+	n := start(b, b.TempDir(), func(c *Config) { c.Log = slog.New(slog.DiscardHandler) })
+	n.fall(7, append(goods(b), bigShop(b, 1000)...)...)
+	a := n.api
 	body := basket(b, func(o obj) {
 		lines := make([]any, 50)
 		for i := range lines {
@@ -84,7 +66,7 @@ func BenchmarkQuote50Lines(b *testing.B) {
 			if err := a.gather(o, false); err != nil {
 				b.Fatal(err)
 			}
-			if err := a.price(o, rules.newest()); err != nil {
+			if err := a.price(o, n.rules.Now()); err != nil {
 				b.Fatal(err)
 			}
 		}

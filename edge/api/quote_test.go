@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"tillstream/edge/pricing"
-	"tillstream/kv/promotion"
 	"tillstream/kv/record"
 )
 
@@ -30,57 +31,70 @@ const setsText = `
 - {id: pasta, revision: 1, include: {items: ["8076800195057"]}}
 `
 
-// programme compiles the shop's promotions under a revision; without drops one of them.
-func programme(t testing.TB, revision uint32, without string) *pricing.Programme {
+// documents are a text's, as they fall.
+func documents(t testing.TB, kind record.RefKind, text string) (all []record.Reference) {
 	t.Helper()
-	docs, err := promotion.ReadYAML([]byte(promotionsText))
-	if err != nil {
+	var docs []obj
+	if err := yaml.Unmarshal([]byte(text), &docs); err != nil {
 		t.Fatal(err)
 	}
-	sets, err := promotion.ReadSetsYAML([]byte(setsText))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := docs[:0]
 	for _, d := range docs {
-		if d.ID != without {
-			kept = append(kept, d)
+		b, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
 		}
+		all = append(all, record.Reference{Kind: kind, Key: d["id"].(string), Value: b})
 	}
-	p, err := pricing.Compile(pricing.Rules{Revision: revision, Promotions: kept, Sets: sets, Policy: pricing.Policy{
-		Points: pricing.PointsPolicy{Earn: pricing.Rate{Points: 1, Amount: 100}, Value: pricing.Rate{Points: 1, Amount: 1}},
-	}})
-	if err != nil {
-		t.Fatal(err)
+	return all
+}
+
+// goods are what the tests' shop has on its shelves, and by what it prices.
+func goods(t testing.TB) []record.Reference {
+	t.Helper()
+	all := append(documents(t, record.RefPromotion, promotionsText), documents(t, record.RefSet, setsText)...)
+	all = append(all, documents(t, record.RefSetting, `
+- {id: programme, revision: 1, currencies: {EUR: {earn: {points: 1, amount: 100}, value: {points: 1, amount: 1}}}}
+- {id: scan, revision: 1, country: AT, cards: [{prefix: "7777"}], layouts: [{prefix: "25", item: 5, digits: 5, carries: price}]}
+`)...)
+	for code, p := range map[string]record.Product{
+		pasta:       {Name: "Pasta", Category: "food/pasta"},
+		cheeseItem:  {Name: "Cheese", Category: "food/cheese", Tags: []string{"counter"}, Unit: record.UnitKilogram},
+		wine:        {Name: "Wine", Category: "drink/wine", MinAge: 18},
+		"cigarette": {Name: "Cigarettes", NoDiscount: true, NoPoints: true, MinAge: 18},
+	} {
+		if code != "cigarette" {
+			code = "0" + code
+		}
+		all = append(all, record.Reference{Kind: record.RefItem, Key: code, Value: p.Append(nil)})
 	}
-	return p
+	return all
 }
 
 // Items and coupons of the tests' shop.
 const (
 	pasta  = "8076800195057"
-	cheese = "2512340004901"
+	cheese = "2512340004900" // 4.90 on its label
 	wine   = "4006381333931" // from 18
+
+	cheeseItem = "2512340000001" // the item on cheese's label
 )
 
 // shop is a till with promotions, items, a shopper of gold tier with 1,250 points, and a clock.
 type shop struct {
 	*node
-	rules *Rules
 	clock atomic.Int64 // Unix milliseconds
 	hold  atomic.Pointer[record.HoldAnswer]
 }
 
 func open(t *testing.T, change func(*Config)) *shop {
 	t.Helper()
-	s := &shop{rules: new(Rules)}
+	s := new(shop)
 	s.clock.Store(time.Date(2026, 11, 20, 11, 0, 0, 0, time.UTC).UnixMilli())
-	s.rules.Set(7, programme(t, 7, ""), s.now())
 	s.node = start(t, t.TempDir(), func(c *Config) {
 		c.Now = s.now
 		c.Upstream = s.now
 		c.CardPrefixes = []string{"7777"}
-		c.Facts = Facts{Rules: s.rules, Item: item, Coupon: coupon, Shopper: func(record.AccountID) (ShopperFacts, bool) {
+		c.Facts = Facts{Coupon: coupon, Shopper: func(record.AccountID) (ShopperFacts, bool) {
 			return ShopperFacts{Tier: "gold", Segments: []string{"parents"}}, true
 		}}
 		c.Hold = func(context.Context, record.HoldQuestion) (record.HoldAnswer, error) {
@@ -93,6 +107,7 @@ func open(t *testing.T, change func(*Config)) *shop {
 			change(c)
 		}
 	})
+	s.fall(7, goods(t)...)
 	if err := s.cache.Learn(s.cards.Account(ourCard), record.Shopper{Balance: 1250, AsOf: s.clock.Load()}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,16 +116,10 @@ func open(t *testing.T, change func(*Config)) *shop {
 
 func (s *shop) now() time.Time { return time.UnixMilli(s.clock.Load()).UTC() }
 
-func item(code string) (Item, bool) {
-	switch code {
-	case pasta:
-		return Item{Item: pricing.Item{Category: "food/pasta"}, Name: "Pasta"}, true
-	case cheese:
-		return Item{Item: pricing.Item{Category: "food/cheese", Tags: []string{"counter"}}, Name: "Cheese"}, true
-	case wine:
-		return Item{Item: pricing.Item{Category: "drink/wine"}, Name: "Wine", MinAge: 18}, true
-	}
-	return Item{}, false
+// without takes one of the shop's promotions away.
+func (s *shop) without(entry uint64, promotion string) {
+	s.t.Helper()
+	s.fall(entry, record.Reference{Kind: record.RefPromotion, Key: promotion})
 }
 
 func coupon(code string, _ record.AccountID) (CouponFacts, bool) {
@@ -206,7 +215,7 @@ func TestReceiptIsPricedAsItsQuote(t *testing.T) {
 	s := open(t, nil)
 	body := basket(t, nil)
 	q := s.quote(body)
-	s.rules.Set(8, programme(t, 8, "gold-1"), s.now())
+	s.without(8, "gold-1")
 	s.clock.Add((23 * time.Hour).Milliseconds())
 	receipt := paid(t, body, q, nil)
 	r := s.sell(receipt)

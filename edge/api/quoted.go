@@ -62,11 +62,11 @@ func (a *API) tellCoupons(told *Quote, o *offer) {
 
 // warn says what the cashier may want to know and nothing fails by.
 func (a *API) warn(told *Quote, o *offer) {
-	if a.cfg.Facts.Item != nil {
-		for i := range o.facts.items {
-			if !o.facts.items[i].known {
+	if o.rules.Items() > 0 {
+		for i := range o.items {
+			if !o.items[i].Known {
 				told.Warnings = append(told.Warnings, Warning{
-					Code: "unknown_item", LineID: o.basket.Lines[i].LineID, Text: "Not in the item master: priced without item offers.",
+					Code: "unknown_item", LineID: o.basket.Lines[i].LineID, Text: "Not in the item master: priced by what the POS says of it.",
 				})
 			}
 		}

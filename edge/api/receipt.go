@@ -9,6 +9,7 @@ import (
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 )
 
@@ -138,7 +139,7 @@ func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
 	}
 	lines := make([]pricing.Line, len(body.Lines))
 	for i := range body.Lines {
-		lines[i] = body.Lines[i].priced(&Item{})
+		lines[i] = body.Lines[i].priced(new(programme.Item))
 	}
 	bill := sum.Quote(lines, s.draft.Points)
 	p := pricedOf(bill, q.body, s.draft.At, "", []Difference{{What: "digest"}})

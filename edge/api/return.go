@@ -10,6 +10,7 @@ import (
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 )
 
@@ -234,7 +235,7 @@ func (a *API) billOf(sold *record.Receipt) (*pricing.Quote, string, error) {
 	}
 	lines := make([]pricing.Line, len(k.Lines))
 	for i := range k.Lines {
-		lines[i] = k.Lines[i].priced(&Item{})
+		lines[i] = k.Lines[i].priced(new(programme.Item))
 	}
 	return sum.Quote(lines, sold.Points), k.Currency, nil
 }

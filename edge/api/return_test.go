@@ -45,7 +45,7 @@ func TestPartsOfAReturnAddUp(t *testing.T) {
 			if r := s.sell(sold); r.status != http.StatusCreated {
 				t.Fatalf("sell: %d %s", r.status, r.body)
 			}
-			s.rules.Set(9, programme(t, 9, "pasta-10"), s.now())
+			s.without(9, "pasta-10")
 			s.clock.Add((48 * time.Hour).Milliseconds())
 			var money, taken int64
 			for i, parts := range []map[string]string{{"1": "1"}, {"1": "2", "2": "0.1"}, {"2": "0.3"}, {"1": "1", "2": "0.012"}} {

@@ -11,8 +11,9 @@ import (
 	"tillstream/kv/record"
 )
 
-// facts are what a basket is priced by, beside itself and the rules. They travel sealed in the quote's
-// context, so that the receipt is priced by the same although nothing is kept.
+// facts are what a basket is priced by, beside itself and the revision. They travel sealed in the quote's
+// context, so that the receipt is priced by the same although nothing is kept. Items are not among them: the
+// revision, which this node has for as long as the context is good, has them.
 type facts struct {
 	made     int64 // when, by the node's clock, Unix milliseconds
 	at       int64 // for which moment
@@ -24,12 +25,11 @@ type facts struct {
 
 	tenders []string
 	coupons []CouponFacts // of the basket's coupons, in its order
-	items   []Item        // of the basket's lines, in its order
 
 	left int // guesses; not sealed
 }
 
-const contextVersion = 1
+const contextVersion = 2
 
 // errContext means that a context is not of this basket, not of this node, or damaged.
 var errContext = errors.New("the quote's context does not open")
@@ -64,33 +64,7 @@ func (f *facts) append(b []byte, o *offer) []byte {
 		b = appendText(b, o.basket.Coupons[i].Code, c.State, c.Pool, c.Promotion, c.From, c.Until)
 		b = append(b, bit(c.SingleUse))
 	}
-	return f.appendItems(b, o.basket.order())
-}
-
-// appendItems writes each different item's facts once, and then which of them each line has, by line_id.
-func (f *facts) appendItems(b []byte, order []int) []byte {
-	number := make(map[string]uint64, 16)
-	var all, one []byte
-	which := make([]byte, 0, len(order))
-	for _, i := range order {
-		it := &f.items[i]
-		one = appendText(one[:0], it.Category)
-		one = appendTexts(one, it.Tags)
-		one = binary.AppendUvarint(one, uint64(max(it.FloorPrice, 0)))
-		one = binary.AppendUvarint(one, uint64(max(it.MinAge, 0)))
-		one = append(one, bit(it.NoDiscount)|bit(it.NoPoints)<<1|bit(it.Weighed)<<2|bit(it.known)<<3)
-		n, ok := number[string(one)]
-		if !ok {
-			n = uint64(len(number))
-			number[string(one)] = n
-			all = append(all, one...)
-		}
-		which = binary.AppendUvarint(which, n)
-	}
-	b = binary.AppendUvarint(b, uint64(len(number)))
-	b = append(b, all...)
-	b = binary.AppendUvarint(b, uint64(len(order)))
-	return append(b, which...)
+	return b
 }
 
 func appendLimits(b []byte, limits map[string]pricing.Limit) []byte {
@@ -127,8 +101,8 @@ func bit(on bool) byte {
 	return 0
 }
 
-// unseal gives the facts of a basket that is quoted already. The account, the lines and the coupons must
-// be those of the quote.
+// unseal gives the facts of a basket that is quoted already. The account and the coupons must be those
+// of the quote; that the lines are, the digest shows.
 func (a *API) unseal(o *offer, context string) error {
 	sealed, err := base64.RawURLEncoding.DecodeString(context)
 	if err != nil {
@@ -173,33 +147,10 @@ func (f *facts) read(r *record.Reader, o *offer) error {
 		}
 		f.coupons = append(f.coupons, c)
 	}
-	if !f.readItems(r, o.basket.order()) || r.End() != nil {
+	if r.End() != nil {
 		return errContext
 	}
 	return nil
-}
-
-func (f *facts) readItems(r *record.Reader, order []int) bool {
-	all := make([]Item, r.Count(1))
-	for i := range all {
-		it := &all[i]
-		it.Category, it.Tags = readText(r), readTexts(r)
-		it.FloorPrice, it.MinAge = int64(r.Uvarint()), int(r.Uvarint())
-		flags := r.U8()
-		it.NoDiscount, it.NoPoints, it.Weighed, it.known = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
-	}
-	if r.Count(1) != len(order) {
-		return false
-	}
-	f.items = make([]Item, len(order))
-	for _, i := range order {
-		n := r.Uvarint()
-		if n >= uint64(len(all)) {
-			return false
-		}
-		f.items[i] = all[n]
-	}
-	return true
 }
 
 func readLimits(r *record.Reader) map[string]pricing.Limit {

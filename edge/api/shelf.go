@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,40 +21,56 @@ import (
 
 // Bounds of suspended baskets.
 const (
-	maxBaskets  = 100
+	maxBaskets  = record.MaxSuspended
 	basketsKeep = 24 * time.Hour
 )
 
 const basketSuffix = ".basket"
 
-// baskets are the suspended baskets of this node: one sealed file each. They are worth little: a lost
-// one is scanned again, and a disk put back to yesterday shows what has expired.
-type baskets struct {
-	dir  string
-	ring *seal.Ring
-	now  func() time.Time
+// ShelfConfig is what a Shelf is made of.
+type ShelfConfig struct {
+	Dir  string           // of the files; made with the first basket. Required.
+	Ring *seal.Ring       // seals them. Required.
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: silent
+}
 
-	mu  sync.Mutex
-	all map[record.RID]suspended
+// Shelf has the baskets that are suspended on this node: one sealed file each. They are worth little: a lost
+// one is scanned again, and a disk put back to yesterday shows what has expired. A store's node has those of its
+// tills; a till's those that it suspended while it was cut off from its store.
+type Shelf struct {
+	cfg ShelfConfig
+
+	mu   sync.Mutex
+	all  map[record.RID]suspended
+	gone map[record.RID]taken // by tills that asked; in memory only
+	held []record.RID         // those of gone that have a body, oldest first
 }
 
 // suspended is what is known of a basket without reading it.
 type suspended struct {
 	at       time.Time
+	till     string
 	pos      string
 	lines    int
 	training bool
 	etag     string
 }
 
-// openBaskets reads what is there. A file that does not open is let go: the key is another, or the disk
-// has damaged it.
-func openBaskets(cfg *Config) (*baskets, error) {
-	if cfg.Baskets == "" {
-		return nil, nil
+// OpenShelf reads what is there. A file that does not open is let go: the key is another, or the disk has
+// damaged it.
+func OpenShelf(cfg ShelfConfig) (*Shelf, error) {
+	if cfg.Dir == "" || cfg.Ring == nil {
+		return nil, errors.New("open shelf: directory and key ring are required")
 	}
-	b := &baskets{dir: cfg.Baskets, ring: cfg.Ring, now: cfg.Now, all: map[record.RID]suspended{}}
-	entries, err := os.ReadDir(b.dir)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Shelf{cfg: cfg, all: map[record.RID]suspended{}, gone: map[record.RID]taken{}}
+	entries, err := os.ReadDir(b.cfg.Dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // made with the first basket
 		return nil, fmt.Errorf("read baskets: %w", err)
 	}
@@ -67,13 +82,13 @@ func openBaskets(cfg *Config) (*baskets, error) {
 		}
 		if err := b.load(rid); err != nil {
 			cfg.Log.Warn("a suspended basket cannot be read and is let go", "rid", rid, "err", err)
-			b.remove(rid, cfg.Log)
+			b.remove(rid)
 		}
 	}
 	return b, nil
 }
 
-func (b *baskets) load(rid record.RID) error {
+func (b *Shelf) load(rid record.RID) error {
 	s, _, err := b.open(rid)
 	if err == nil {
 		b.all[rid] = s
@@ -81,19 +96,19 @@ func (b *baskets) load(rid record.RID) error {
 	return err
 }
 
-func (b *baskets) path(rid record.RID) string {
-	return filepath.Join(b.dir, rid.String()+basketSuffix)
+func (b *Shelf) path(rid record.RID) string {
+	return filepath.Join(b.cfg.Dir, rid.String()+basketSuffix)
 }
 
-func (b *baskets) place(rid record.RID) []byte { return []byte("baskets/" + rid.String()) }
+func (b *Shelf) place(rid record.RID) []byte { return []byte("baskets/" + rid.String()) }
 
 // open reads a file: the length of what is known of the basket, that, and the basket.
-func (b *baskets) open(rid record.RID) (s suspended, body []byte, err error) {
+func (b *Shelf) open(rid record.RID) (s suspended, body []byte, err error) {
 	sealed, err := os.ReadFile(b.path(rid))
 	if err != nil {
 		return s, nil, err
 	}
-	text, err := b.ring.Open(b.place(rid), sealed)
+	text, err := b.cfg.Ring.Open(b.place(rid), sealed)
 	if err != nil {
 		return s, nil, err
 	}
@@ -107,12 +122,13 @@ func (b *baskets) open(rid record.RID) (s suspended, body []byte, err error) {
 	if err := json.Unmarshal(head, &h); err != nil {
 		return s, nil, fmt.Errorf("read a basket's head: %w", err)
 	}
-	return suspended{h.At, h.POS, h.Lines, h.Training, etagOf(body)}, body, nil
+	return suspended{h.At, h.Till, h.POS, h.Lines, h.Training, etagOf(body)}, body, nil
 }
 
 // basketHead is the first part of a file.
 type basketHead struct {
 	At       time.Time `json:"at"`
+	Till     string    `json:"till"`
 	POS      string    `json:"pos"`
 	Lines    int       `json:"lines"`
 	Training bool      `json:"training"`
@@ -124,27 +140,27 @@ func etagOf(body []byte) string {
 }
 
 // drop lets go of what has expired. The mutex is held.
-func (b *baskets) drop(log *slog.Logger) {
+func (b *Shelf) drop() {
 	for rid, s := range b.all {
-		if b.now().Sub(s.at) >= basketsKeep {
-			b.remove(rid, log)
+		if b.cfg.Now().Sub(s.at) >= basketsKeep {
+			b.remove(rid)
 		}
 	}
 }
 
-func (b *baskets) remove(rid record.RID, log *slog.Logger) {
+func (b *Shelf) remove(rid record.RID) {
 	delete(b.all, rid)
 	if err := os.Remove(b.path(rid)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		log.Warn("a suspended basket's file stays behind", "rid", rid, "err", err)
+		b.cfg.Log.Warn("a suspended basket's file stays behind", "rid", rid, "err", err)
 	}
 }
 
 // put suspends a basket. fresh says that nothing lay there.
-func (b *baskets) put(rid record.RID, s suspended, body []byte, match string, log *slog.Logger) (_ suspended, fresh bool, err error) {
+func (b *Shelf) put(rid record.RID, s suspended, body []byte, match string) (_ suspended, fresh bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.drop(log)
-	s.at, s.etag = b.now().UTC(), etagOf(body)
+	b.drop()
+	s.at, s.etag = b.cfg.Now().UTC(), etagOf(body)
 	old, lies := b.all[rid]
 	switch {
 	case lies && old.etag == s.etag:
@@ -154,24 +170,25 @@ func (b *baskets) put(rid record.RID, s suspended, body []byte, match string, lo
 	case !lies && len(b.all) >= maxBaskets:
 		return s, false, errShelfFull
 	}
-	head, err := json.Marshal(basketHead{s.at, s.pos, s.lines, s.training})
+	head, err := json.Marshal(basketHead{s.at, s.till, s.pos, s.lines, s.training})
 	if err != nil {
 		return s, false, err
 	}
 	text := append(binary.AppendUvarint(nil, uint64(len(head))), head...)
-	if err := b.write(rid, b.ring.Seal(nil, b.place(rid), append(text, body...))); err != nil {
+	if err := b.write(rid, b.cfg.Ring.Seal(nil, b.place(rid), append(text, body...))); err != nil {
 		return s, false, fmt.Errorf("%w: %w", errNoShelf, err)
 	}
 	b.all[rid] = s
+	delete(b.gone, rid)
 	return s, !lies, nil
 }
 
 // write puts a whole file in the place of the one before, or leaves that.
-func (b *baskets) write(rid record.RID, sealed []byte) error {
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+func (b *Shelf) write(rid record.RID, sealed []byte) error {
+	if err := os.MkdirAll(b.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(b.dir, "new*") // mode 0600
+	f, err := os.CreateTemp(b.cfg.Dir, "new*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -186,11 +203,9 @@ func (b *baskets) write(rid record.RID, sealed []byte) error {
 	return nil
 }
 
-// get reads a basket; take also takes it away. Of two that take it, one gets it.
-func (b *baskets) get(rid record.RID, match string, take bool, log *slog.Logger) (suspended, []byte, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.drop(log)
+// get reads a basket; take also takes it away. The mutex is held.
+func (b *Shelf) get(rid record.RID, match string, take bool) (suspended, []byte, error) {
+	b.drop()
 	s, lies := b.all[rid]
 	switch {
 	case !lies:
@@ -203,31 +218,34 @@ func (b *baskets) get(rid record.RID, match string, take bool, log *slog.Logger)
 		return s, nil, fmt.Errorf("%w: %w", errNoShelf, err)
 	}
 	if take {
-		b.remove(rid, log)
+		b.remove(rid)
 	}
 	return s, bytes.Clone(body), nil
 }
 
-// list gives what is suspended, oldest first.
-func (b *baskets) list(log *slog.Logger) []Suspended {
+// list gives what is suspended, in no order.
+func (b *Shelf) list() []record.SuspendedBasket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.drop(log)
-	list := make([]Suspended, 0, len(b.all))
+	b.drop()
+	list := make([]record.SuspendedBasket, 0, len(b.all))
 	for rid, s := range b.all {
 		list = append(list, s.tell(rid))
 	}
-	slices.SortFunc(list, func(x, y Suspended) int {
-		if c := x.At.Compare(y.At); c != 0 {
-			return c
-		}
-		return strings.Compare(x.RID, y.RID)
-	})
 	return list
 }
 
-func (s *suspended) tell(rid record.RID) Suspended {
-	return Suspended{
-		RID: rid.String(), POS: s.pos, At: s.at, ExpiresAt: s.at.Add(basketsKeep), Lines: s.lines, Etag: s.etag, Training: s.training,
+// has reports whether a basket lies here.
+func (b *Shelf) has(rid record.RID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop()
+	_, ok := b.all[rid]
+	return ok
+}
+
+func (s *suspended) tell(rid record.RID) record.SuspendedBasket {
+	return record.SuspendedBasket{
+		RID: rid, At: s.at.UnixMilli(), Till: s.till, POS: s.pos, ETag: s.etag, Lines: uint32(s.lines), Training: s.training,
 	}
 }

@@ -42,11 +42,11 @@ func TestBasketIsSuspendedAndResumed(t *testing.T) {
 		t.Errorf("change: %d %s", r.status, r.body)
 	}
 	// What lies on the disk tells nothing, and a restart finds it.
-	sealed, err := os.ReadFile(filepath.Join(s.api.baskets.dir, ridIn(body)+basketSuffix))
+	sealed, err := os.ReadFile(filepath.Join(s.api.cfg.Shelf.cfg.Dir, ridIn(body)+basketSuffix))
 	if err != nil || bytes.Contains(sealed, []byte(ourCard)) || bytes.Contains(sealed, []byte("lines")) {
 		t.Errorf("on the disk: %q, %v", sealed, err)
 	}
-	if s.api.baskets, err = openBaskets(&s.api.cfg); err != nil {
+	if s.api.cfg.Shelf, err = OpenShelf(s.api.cfg.Shelf.cfg); err != nil {
 		t.Fatal(err)
 	}
 	var took atomic.Int32
@@ -72,7 +72,7 @@ func TestSuspendedBasketExpires(t *testing.T) {
 	s.do("PUT", "/v1/baskets/"+ridIn(body), nil, body)
 	s.clock.Add(basketsKeep.Milliseconds())
 	wantProblem(t, s.do("GET", "/v1/baskets/"+ridIn(body), nil, nil), "not-found", http.StatusNotFound)
-	if left, err := os.ReadDir(s.api.baskets.dir); err != nil || len(left) != 0 {
+	if left, err := os.ReadDir(s.api.cfg.Shelf.cfg.Dir); err != nil || len(left) != 0 {
 		t.Errorf("%d files are left, %v", len(left), err)
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 type Cache struct {
 	cfg     Config
 	changed chan struct{}
+	turned  chan struct{}
 	damaged atomic.Bool
 
 	// w is held by whoever writes the file, and by Page, which must not see half a page. It is taken
@@ -76,6 +77,7 @@ func Open(cfg Config) (*Cache, error) {
 	c := &Cache{
 		cfg:     cfg,
 		changed: make(chan struct{}, 1),
+		turned:  make(chan struct{}, 1),
 		chains:  map[record.ChainID]*chain{},
 		series:  map[record.ChainID]struct{}{},
 		overlay: map[record.AccountID]*account{},

@@ -70,6 +70,9 @@ func (r *reference) now() uint64 {
 // Catalogue is what every store gets, as of the last revision that has come whole.
 func (c *Cache) Catalogue() *catalogue.Catalogue { return c.catalogue.Load() }
 
+// CatalogueChanged is sent to when Catalogue gives another one; for one reader.
+func (c *Cache) CatalogueChanged() <-chan struct{} { return c.turned }
+
 // ReferenceCursor is where the next pull of what every store gets goes on.
 func (c *Cache) ReferenceCursor() record.Cursor {
 	c.mu.RLock()
@@ -145,6 +148,12 @@ func (c *Cache) turn(next *reference) error {
 	}
 	c.reference = *next
 	c.poke()
+	if c.catalogue.Load() != old {
+		select {
+		case c.turned <- struct{}{}:
+		default: // the reader has not come for the last one yet
+		}
+	}
 	return nil
 }
 

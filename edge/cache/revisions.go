@@ -47,6 +47,17 @@ func (c *Cache) AsOf(entry uint64) (*catalogue.Catalogue, error) {
 	return old, nil
 }
 
+// Revisions gives those that AsOf may be asked for, oldest first.
+func (c *Cache) Revisions() []uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	entries := make([]uint64, len(c.reference.revisions))
+	for i, r := range c.reference.revisions {
+		entries[i] = r.entry
+	}
+	return entries
+}
+
 // back makes the catalogue of an older revision from what lies on the disk: versions that were replaced
 // after it count, records that came after it do not.
 func (c *Cache) back(tx *bolt.Tx, now *catalogue.Catalogue, to uint64) (*catalogue.Catalogue, error) {

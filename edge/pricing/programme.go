@@ -129,37 +129,6 @@ func place(m promotion.Mechanic) (phase, rank int) {
 	return phasePoints, 8 // bonus points
 }
 
-// setsOf gives the sets that a mechanic works on.
-func setsOf(m promotion.Mechanic) []string {
-	switch m := m.(type) {
-	case *promotion.Percentage:
-		return []string{m.Set}
-	case *promotion.Amount:
-		return []string{m.Set}
-	case *promotion.FixedPrice:
-		return []string{m.Set}
-	case *promotion.NthItem:
-		return []string{m.Set}
-	case *promotion.BuyGet:
-		return []string{m.Buy.Set, m.Get.Set}
-	case *promotion.MixMatch:
-		var sets []string
-		for _, c := range m.Components {
-			sets = append(sets, c.Set)
-		}
-		return sets
-	case *promotion.FreeItem:
-		return []string{m.Set}
-	case *promotion.SpendThreshold:
-		return []string{m.Set}
-	case *promotion.PointsMultiplier:
-		return []string{m.Set}
-	case *promotion.BonusPoints:
-		return []string{m.Set}
-	}
-	return nil
-}
-
 // Compile makes rules ready. It refuses what cannot be priced: an id twice, a set that is not there, a
 // policy without sense.
 func Compile(rules Rules) (*Programme, error) {
@@ -181,6 +150,21 @@ func Compile(rules Rules) (*Programme, error) {
 	}
 	p.indexRules()
 	return p, nil
+}
+
+// With gives the same rules under another revision and policy. What was made of the promotions is shared: a
+// programme for each currency, or for a revision in which only items changed, costs nothing.
+func (p *Programme) With(revision uint32, policy Policy) (*Programme, error) {
+	if err := policy.check(); err != nil {
+		return nil, fmt.Errorf("compile revision %d: %w", revision, err)
+	}
+	next := &Programme{
+		revision: revision, policy: policy, rules: p.rules, sets: p.sets,
+		byItem: p.byItem, byPath: p.byPath, byTag: p.byTag, open: p.open, groups: p.groups,
+		bySet: p.bySet, byPool: p.byPool, byWho: p.byWho,
+	}
+	next.states.New = func() any { return &state{p: next} }
+	return next, nil
 }
 
 func (p *Policy) check() error {
@@ -258,7 +242,7 @@ func (p *Programme) compileRules(docs []promotion.Promotion, sets map[string]int
 		ids[doc.ID] = true
 		r := rule{doc: doc}
 		r.phase, r.rank = place(doc.Mechanic)
-		for _, id := range setsOf(doc.Mechanic) {
+		for _, id := range promotion.SetsOf(doc.Mechanic) {
 			n, err := number(doc, id)
 			if err != nil {
 				return err

@@ -1,13 +1,12 @@
 package scan
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 )
 
 // What a code can be refused for.
@@ -28,9 +27,12 @@ type Kind string
 
 // Kinds. Others may follow.
 const (
-	Item  Kind = "item"  // Code.Item is its code in the item master
-	Card  Kind = "card"  // Code.Card is the number of a loyalty card
-	Other Kind = "other" // an item's or coupon's of the chain's own numbering: Code.Item is what it says
+	Item Kind = "item" // Code.Item is its code in the item master
+	Card Kind = "card" // Code.Card is the number of a loyalty card
+	// Coupon has an EAN-13 of the ranges that GS1 keeps for coupons (981 to 984, 99), which is in Code.Item.
+	Coupon  Kind = "coupon"
+	Receipt Kind = "receipt" // Code.Receipt names it
+	Other   Kind = "other"   // an item's or coupon's of the chain's own numbering: Code.Item is what it says
 )
 
 // Symbology is what kind of label a code was on, as far as it can be told.
@@ -51,41 +53,15 @@ const (
 type Code struct {
 	Kind      Kind
 	Symbology Symbology
-	Item      string   // in the form of record.ItemCode; a weight or price in it is put to zeros
-	Card      string   // digits
+	Item      string // in the form of record.ItemCode; a weight or price in it is put to zeros
+	Card      string // digits
+	Receipt   record.RID
 	AddOn     string   // two or five digits of a magazine's or book's label
 	Measure   *Measure // what the label says beyond the item; nil: nothing
 }
 
-// Config says what a chain's codes look like.
-type Config struct {
-	Layouts []Layout `json:"layouts"` // codes with a weight or price; of several that fit, the longest prefix counts
-	Cards   []Cards  `json:"cards"`   // none: no number is taken for a card
-	UPCE    bool     `json:"upce"`    // eight digits that begin with 0 or 1 are UPC-E, not EAN-8: North America
-	Country string   `json:"country"` // by whose rules phone numbers without + are read, such as DE; empty: none are
-}
-
-// Check is how the last digit of a card number is made.
-type Check string
-
-// Checks.
-const (
-	CheckLuhn Check = "luhn"
-	CheckEAN  Check = "ean"
-	CheckNone Check = "none"
-)
-
-// Cards are the numbers of one kind of loyalty card.
-type Cards struct {
-	Prefix string `json:"prefix"` // digits
-	Digits int    `json:"digits"` // of a whole number; 0: 8 to 19
-	Check  Check  `json:"check"`  // empty: CheckLuhn
-}
-
-const (
-	minCardDigits = 8
-	maxCardDigits = 19
-)
+// Config says what a chain's codes look like: the setting of that name.
+type Config = setting.Scan
 
 // Scanner reads codes. It is safe for many goroutines.
 type Scanner struct {
@@ -95,53 +71,15 @@ type Scanner struct {
 
 // New makes a Scanner, or says what is wrong with the configuration.
 func New(cfg Config) (*Scanner, error) {
-	s := &Scanner{cfg: cfg}
-	var errs []error
+	errs := []error{cfg.Check()}
 	if cfg.Country != "" && !isCountry(cfg.Country) {
-		errs = append(errs, errors.New("country: want two capital letters of a country, such as DE"))
+		errs = append(errs, errors.New("country: want one whose phone numbers are known, such as DE"))
 	}
-	for i := range cfg.Layouts {
-		if err := cfg.Layouts[i].check(); err != nil {
-			errs = append(errs, fmt.Errorf("layouts[%d]: %w", i, err))
-		}
-		for k := range i {
-			if cfg.Layouts[k].Prefix == cfg.Layouts[i].Prefix {
-				errs = append(errs, fmt.Errorf("layouts[%d].prefix: layouts[%d] has it too", i, k))
-			}
-		}
-	}
-	for i, c := range cfg.Cards {
-		if !record.Digits(c.Prefix) { // an empty one would begin every number
-			errs = append(errs, fmt.Errorf("cards[%d].prefix: want digits", i))
-		}
-		if c.Digits != 0 && (c.Digits < max(minCardDigits, len(c.Prefix)+1) || c.Digits > maxCardDigits) {
-			errs = append(errs, fmt.Errorf("cards[%d].digits: want %d to %d, and more than its prefix", i, minCardDigits, maxCardDigits))
-		}
-		if c.Check != "" && c.Check != CheckLuhn && c.Check != CheckEAN && c.Check != CheckNone {
-			errs = append(errs, fmt.Errorf("cards[%d].check: want luhn, ean or none", i))
-		}
+	s := &Scanner{cfg: cfg}
+	for _, c := range cfg.Cards {
 		s.own = append(s.own, c.Prefix)
 	}
 	return s, errors.Join(errs...)
-}
-
-// Setting is the name of the setting that holds a Config.
-const Setting = "scan"
-
-// ReadConfig reads the setting's document: the fields of a Config, and the id and revision that every
-// document has. New says what is wrong with what it reads.
-func ReadConfig(document []byte) (Config, error) {
-	var v struct {
-		ID       string `json:"id"`
-		Revision int64  `json:"revision"`
-		Config
-	}
-	d := json.NewDecoder(bytes.NewReader(document))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
-		return Config{}, fmt.Errorf("setting %s: %w", Setting, err)
-	}
-	return v.Config, nil
 }
 
 // Read says what a code is.
@@ -166,6 +104,10 @@ func (s *Scanner) Read(text string) (Code, error) {
 		return c, err
 	}
 	if c, ok := s.item(text, symbology); ok {
+		if c.Symbology == EAN13 && isCoupon(text) {
+			c.Kind = Coupon
+			return c, nil
+		}
 		return s.measure(c, text)
 	}
 	if HoldsPaymentCard(text, false, s.own) {
@@ -178,8 +120,16 @@ func (s *Scanner) Read(text string) (Code, error) {
 	return other(text)
 }
 
+// isCoupon reports whether 13 digits are of GS1's ranges for coupons (GS1 General Specifications, section 1.4.4).
+func isCoupon(digits string) bool {
+	return digits[:2] == "99" || digits[:2] == "98" && digits[2] >= '1' && digits[2] <= '4'
+}
+
 // words reads what is not only digits.
 func (s *Scanner) words(text string) (Code, error) {
+	if rid, err := record.ParseRID(text); err == nil {
+		return Code{Kind: Receipt, Receipt: rid}, nil
+	}
 	if HoldsPaymentCard(text, false, s.own) {
 		return Code{}, ErrPaymentCard
 	}
@@ -211,11 +161,12 @@ func unmark(text string) (rest string, is Symbology, err error) {
 // card reads a number with one of the chain's prefixes. One that has the prefix and the length of a card,
 // but not its check digit, is a misread card unless it is an item's code.
 func (s *Scanner) card(digits string) (c Code, ok bool, err error) {
-	for _, k := range s.cfg.Cards {
-		if !strings.HasPrefix(digits, k.Prefix) || !k.long(len(digits)) {
+	for i := range s.cfg.Cards {
+		k := &s.cfg.Cards[i]
+		if !strings.HasPrefix(digits, k.Prefix) || !long(k, len(digits)) {
 			continue
 		}
-		if k.checked(digits) {
+		if checked(k, digits) {
 			return Code{Kind: Card, Card: digits}, true, nil
 		}
 		err = fmt.Errorf("card number: %w", record.ErrCheckDigit)
@@ -226,18 +177,18 @@ func (s *Scanner) card(digits string) (c Code, ok bool, err error) {
 	return c, false, err
 }
 
-func (k *Cards) long(n int) bool {
+func long(k *setting.Cards, n int) bool {
 	if k.Digits != 0 {
 		return n == k.Digits
 	}
-	return n >= minCardDigits && n <= maxCardDigits
+	return n >= setting.MinCardDigits && n <= setting.MaxCardDigits
 }
 
-func (k *Cards) checked(digits string) bool {
+func checked(k *setting.Cards, digits string) bool {
 	switch k.Check {
-	case CheckEAN:
+	case setting.CheckEAN:
 		return record.HasCheckDigit(digits)
-	case CheckNone:
+	case setting.CheckNone:
 		return true
 	}
 	return Luhn(digits)

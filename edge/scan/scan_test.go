@@ -8,6 +8,7 @@ import (
 
 	"tillstream/edge/scan"
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 )
 
 func scanner(t testing.TB, cfg scan.Config) *scan.Scanner {
@@ -22,19 +23,19 @@ func scanner(t testing.TB, cfg scan.Config) *scan.Scanner {
 // chain is one with everything.
 func chain() scan.Config {
 	return scan.Config{
-		Layouts: []scan.Layout{
-			{Prefix: "25", Item: 5, Digits: 5, Carries: scan.Price},
-			{Prefix: "28", Item: 5, Digits: 5, Carries: scan.Weight, Decimals: 3},
-			{Prefix: "2812", Item: 4, Digits: 4, Carries: scan.Weight, Decimals: 2},
-			{Prefix: "22", Item: 5, PriceCheck: true, Digits: 4, Carries: scan.Price},
-			{Prefix: "23", Item: 4, PriceCheck: true, Digits: 5, Carries: scan.Price},
-			{Prefix: "02", Item: 5, PriceCheck: true, Digits: 4, Carries: scan.Price},
-			{Prefix: "29", Item: 5, Digits: 5, Carries: scan.Price, Zeros: 2},
+		Layouts: []setting.Layout{
+			{Prefix: "25", Item: 5, Digits: 5, Carries: setting.Price},
+			{Prefix: "28", Item: 5, Digits: 5, Carries: setting.Weight, Decimals: 3},
+			{Prefix: "2812", Item: 4, Digits: 4, Carries: setting.Weight, Decimals: 2},
+			{Prefix: "22", Item: 5, PriceCheck: true, Digits: 4, Carries: setting.Price},
+			{Prefix: "23", Item: 4, PriceCheck: true, Digits: 5, Carries: setting.Price},
+			{Prefix: "02", Item: 5, PriceCheck: true, Digits: 4, Carries: setting.Price},
+			{Prefix: "29", Item: 5, Digits: 5, Carries: setting.Price, Zeros: 2},
 		},
-		Cards: []scan.Cards{
-			{Prefix: "27", Digits: 13, Check: scan.CheckEAN},
+		Cards: []setting.Cards{
+			{Prefix: "27", Digits: 13, Check: setting.CheckEAN},
 			{Prefix: "675964"},
-			{Prefix: "99", Digits: 10, Check: scan.CheckNone},
+			{Prefix: "99", Digits: 10, Check: setting.CheckNone},
 		},
 	}
 }
@@ -112,15 +113,15 @@ func TestInStoreCodes(t *testing.T) {
 		want       scan.Measure
 		kilograms  string
 	}{
-		{"251234000490", "251234000000", scan.Measure{Carries: scan.Price, Value: 490}, ""},
+		{"251234000490", "251234000000", scan.Measure{Carries: setting.Price, Value: 490}, ""},
 		{"281234500412", "", scan.Measure{}, ""}, // of the longer prefix, below
-		{"289999900412", "289999900000", scan.Measure{Carries: scan.Weight, Value: 412, Decimals: 3}, "0.412"},
-		{"289999912345", "289999900000", scan.Measure{Carries: scan.Weight, Value: 12345, Decimals: 3}, "12.345"},
-		{"281234560412", "281234560000", scan.Measure{Carries: scan.Weight, Value: 412, Decimals: 2}, "4.12"},
+		{"289999900412", "289999900000", scan.Measure{Carries: setting.Weight, Value: 412, Decimals: 3}, "0.412"},
+		{"289999912345", "289999900000", scan.Measure{Carries: setting.Weight, Value: 12345, Decimals: 3}, "12.345"},
+		{"281234560412", "281234560000", scan.Measure{Carries: setting.Weight, Value: 412, Decimals: 2}, "4.12"},
 		// The price check digits that GS1 prints: 2875 has 9, 14685 has 6.
-		{"221234592875", "221234500000", scan.Measure{Carries: scan.Price, Value: 2875}, ""},
-		{"231234614685", "231234000000", scan.Measure{Carries: scan.Price, Value: 14685}, ""},
-		{"291234500490", "291234500000", scan.Measure{Carries: scan.Price, Value: 49000}, ""},
+		{"221234592875", "221234500000", scan.Measure{Carries: setting.Price, Value: 2875}, ""},
+		{"231234614685", "231234000000", scan.Measure{Carries: setting.Price, Value: 14685}, ""},
+		{"291234500490", "291234500000", scan.Measure{Carries: setting.Price, Value: 49000}, ""},
 		{"241234500490", "241234500490", scan.Measure{}, ""}, // no layout: an item of its own
 	} {
 		if c.base == "" {
@@ -148,7 +149,7 @@ func TestInStoreCodes(t *testing.T) {
 			t.Errorf("%s with a wrong price check digit: %+v, %v", digit(code), got, err)
 		}
 	}
-	if got := (&scan.Measure{Carries: scan.Weight, Value: 7}).Kilograms(); got != "7" {
+	if got := (&scan.Measure{Carries: setting.Weight, Value: 7}).Kilograms(); got != "7" {
 		t.Errorf("seven kilograms are %q", got)
 	}
 }
@@ -251,21 +252,21 @@ func TestNoPaymentCardIsAnItem(t *testing.T) {
 
 func TestConfigurations(t *testing.T) {
 	for field, cfg := range map[string]scan.Config{
-		"layouts[0].prefix":      {Layouts: []scan.Layout{}},
-		"layouts[0]: prefix":     {Layouts: []scan.Layout{{Prefix: "40", Item: 5, Digits: 5, Carries: scan.Price}}},
-		"layouts[0]: item":       {Layouts: []scan.Layout{{Prefix: "20", Digits: 5, Carries: scan.Price}}},
-		"layouts[0]: digits":     {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 4, Carries: scan.Price}}},
-		"carries":                {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5}}},
-		"decimals":               {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: scan.Price, Decimals: 2}}},
-		"zeros":                  {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: scan.Weight, Zeros: 2}}},
-		"price_check":            {Layouts: []scan.Layout{{Prefix: "20", Item: 4, PriceCheck: true, Digits: 5, Carries: scan.Weight}}},
-		"layouts[1].prefix":      {Layouts: []scan.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: scan.Price}, {Prefix: "20", Item: 6, Digits: 4, Carries: scan.Price}}},
+		"layouts[0].prefix":      {Layouts: []setting.Layout{}},
+		"layouts[0]: prefix":     {Layouts: []setting.Layout{{Prefix: "40", Item: 5, Digits: 5, Carries: setting.Price}}},
+		"layouts[0]: item":       {Layouts: []setting.Layout{{Prefix: "20", Digits: 5, Carries: setting.Price}}},
+		"layouts[0]: digits":     {Layouts: []setting.Layout{{Prefix: "20", Item: 5, Digits: 4, Carries: setting.Price}}},
+		"carries":                {Layouts: []setting.Layout{{Prefix: "20", Item: 5, Digits: 5}}},
+		"decimals":               {Layouts: []setting.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: setting.Price, Decimals: 2}}},
+		"zeros":                  {Layouts: []setting.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: setting.Weight, Zeros: 2}}},
+		"price_check":            {Layouts: []setting.Layout{{Prefix: "20", Item: 4, PriceCheck: true, Digits: 5, Carries: setting.Weight}}},
+		"layouts[1].prefix":      {Layouts: []setting.Layout{{Prefix: "20", Item: 5, Digits: 5, Carries: setting.Price}, {Prefix: "20", Item: 6, Digits: 4, Carries: setting.Price}}},
 		"country":                {Country: "XX"},
-		"cards[0].prefix":        {Cards: []scan.Cards{{}}},
-		"cards[0].digits":        {Cards: []scan.Cards{{Prefix: "27", Digits: 20}}},
-		"cards[0].check":         {Cards: []scan.Cards{{Prefix: "27", Check: "mod11"}}},
-		"cards[1].digits":        {Cards: []scan.Cards{{Prefix: "27"}, {Prefix: "1234567890", Digits: 10}}},
-		"layouts[0]: item: want": {Layouts: []scan.Layout{{Prefix: "20", Item: -1, Digits: 5, Carries: scan.Price}}},
+		"cards[0].prefix":        {Cards: []setting.Cards{{}}},
+		"cards[0].digits":        {Cards: []setting.Cards{{Prefix: "27", Digits: 20}}},
+		"cards[0].check":         {Cards: []setting.Cards{{Prefix: "27", Check: "mod11"}}},
+		"cards[1].digits":        {Cards: []setting.Cards{{Prefix: "27"}, {Prefix: "1234567890", Digits: 10}}},
+		"layouts[0]: item: want": {Layouts: []setting.Layout{{Prefix: "20", Item: -1, Digits: 5, Carries: setting.Price}}},
 	} {
 		_, err := scan.New(cfg)
 		if len(cfg.Layouts)+len(cfg.Cards) == 0 && cfg.Country == "" {
@@ -282,22 +283,22 @@ func TestConfigurations(t *testing.T) {
 
 // The setting as a chain puts it.
 func TestReadConfig(t *testing.T) {
-	cfg, err := scan.ReadConfig([]byte(`{"id":"scan","revision":3,"country":"DE","upce":false,
+	cfg, err := setting.ReadScan([]byte(`{"id":"scan","revision":3,"country":"DE","upce":false,
 		"layouts":[{"prefix":"22","item":5,"price_check":true,"digits":4,"carries":"price"},
 			{"prefix":"28","item":5,"digits":5,"carries":"weight","decimals":3}],
 		"cards":[{"prefix":"27","digits":13,"check":"ean"},{"prefix":"675964"}]}`))
 	want := scan.Config{
 		Country: "DE",
-		Layouts: []scan.Layout{{Prefix: "22", Item: 5, PriceCheck: true, Digits: 4, Carries: scan.Price},
-			{Prefix: "28", Item: 5, Digits: 5, Carries: scan.Weight, Decimals: 3}},
-		Cards: []scan.Cards{{Prefix: "27", Digits: 13, Check: scan.CheckEAN}, {Prefix: "675964"}},
+		Layouts: []setting.Layout{{Prefix: "22", Item: 5, PriceCheck: true, Digits: 4, Carries: setting.Price},
+			{Prefix: "28", Item: 5, Digits: 5, Carries: setting.Weight, Decimals: 3}},
+		Cards: []setting.Cards{{Prefix: "27", Digits: 13, Check: setting.CheckEAN}, {Prefix: "675964"}},
 	}
 	if err != nil || !reflect.DeepEqual(cfg, want) {
 		t.Errorf("read %+v, %v; want %+v", cfg, err, want)
 	}
 	scanner(t, cfg)
 	for _, text := range []string{"", "[]", `{"id":"scan","revision":1,"layout":[]}`, `{"id":"scan","revision":1,"upce":"no"}`} {
-		if _, err := scan.ReadConfig([]byte(text)); err == nil {
+		if _, err := setting.ReadScan([]byte(text)); err == nil {
 			t.Errorf("%s was read", text)
 		}
 	}

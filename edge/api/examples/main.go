@@ -64,7 +64,7 @@ func sell(t *till, out io.Writer) error {
 		"rid": rid, "currency": "EUR", "shopper": shopper,
 		"lines": []object{
 			{"line_id": "1", "item": "8076800195057", "quantity": "4", "unit": "pc", "unit_price": 129},
-			{"line_id": "2", "item": "2512340004901", "quantity": "0.412", "unit": "kg", "unit_price": 1190},
+			{"line_id": "2", "item": "2512340004900", "quantity": "0.412", "unit": "kg", "unit_price": 1190},
 		},
 	}
 	var quote struct {

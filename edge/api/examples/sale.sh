@@ -23,7 +23,7 @@ rid=$(printf '%012x' "$(date +%s)000" | sed 's/\(.\{8\}\)\(.\{4\}\)/\1-\2/')-7$(
 
 who='"shopper":{"identifier":{"kind":"card","value":"2000017","entry":"scanned"}}'
 lines='"lines":[{"line_id":"1","item":"8076800195057","quantity":"4","unit":"pc","unit_price":129},
- {"line_id":"2","item":"2512340004901","quantity":"0.412","unit":"kg","unit_price":1190}]'
+ {"line_id":"2","item":"2512340004900","quantity":"0.412","unit":"kg","unit_price":1190}]'
 
 echo "look-up:" && ask POST /v1/lookups '' '{"identifier":{"kind":"card","value":"2000017"}}'
 
