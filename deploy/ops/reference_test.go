@@ -55,7 +55,12 @@ func TestReferenceData(t *testing.T) {
 		return path("coffee.yaml", fmt.Sprintf(`{schema: promotion/v1, id: coffee, revision: %d, name: "Coffee off", text: {en: "Coffee"},
   mechanic: {type: percentage, set: coffee, percent: "%s"}}`, revision, percent))
 	}
+	_, err = run("promotions", "put", coffee(1, "25"))
+	fails(t, err, "names the product set coffee", "put the set first")
+	prints(t, ok("sets", "put", path("set.json", `{"id":"coffee","revision":1,"include":{"categories":["drinks/coffee"]}}`)), "1 new")
 	prints(t, ok("promotions", "put", coffee(1, "25")), "done: 1 new")
+	_, err = run("sets", "rm", "coffee")
+	fails(t, err, "promotion coffee names the product set coffee")
 	_, err = run("promotions", "put", coffee(1, "30"))
 	fails(t, err, "coffee is there with revision 1 and differs")
 	prints(t, ok("promotions", "put", coffee(2, "30")), "1 changed")
@@ -66,8 +71,9 @@ func TestReferenceData(t *testing.T) {
 	_, err = run("promotions", "stop", "tea")
 	fails(t, err, "not-found")
 	prints(t, ok("promotions", "rm", "coffee"), "1 removed")
-	prints(t, ok("sets", "put", path("set.json", `{"id":"coffee","revision":1,"include":{"categories":["drinks/coffee"]}}`)), "1 new")
 	prints(t, ok("sets", "ls"), "coffee")
+	_, err = run("settings", "put", path("stores.yaml", "id: stores\nrevision: 1\nzone: Europe/Atlantis\n"))
+	fails(t, err, "Europe/Atlantis", "IANA")
 	prints(t, ok("settings", "put", path("set.yaml", "id: scan\nrevision: 1\ncountry: DE\n")), "1 new")
 	prints(t, ok("settings", "show", "scan"), `"country": "DE"`)
 	_, err = run("settings", "show", "coffee") // it is a set

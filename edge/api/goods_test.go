@@ -101,8 +101,8 @@ func TestQuoteOutlivesARestart(t *testing.T) {
 	if err != nil || kept.Rules != 1_795_000_001 {
 		t.Errorf("kept under revision %d, %v", kept.Rules, err)
 	}
-	unconfirmed := paid(t, body, q, func(o obj) { o["rid"] = q.RID[:35] + "0"; delete(o, "confirmed") })
-	if p := s.sell(unconfirmed); p.status != http.StatusConflict {
+	other := paid(t, body, q, func(o obj) { o["rid"] = record.NewRID(time.Now()).String() })
+	if p := s.sell(other); p.status != http.StatusConflict {
 		t.Errorf("another basket's context: %d %s", p.status, p.body)
 	}
 }

@@ -225,6 +225,9 @@ func (a *API) repriced(o *offer) (same, old bool) {
 	if r == nil {
 		return false, true
 	}
+	if o.facts.revision != q.Revision {
+		return false, false
+	}
 	// What was promised for a way to pay is kept when it was paid so.
 	o.facts.tenders = slices.DeleteFunc(o.facts.tenders, func(kind string) bool {
 		return !slices.ContainsFunc(o.basket.Tenders, func(t Tender) bool { return t.Kind == kind })

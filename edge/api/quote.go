@@ -128,6 +128,7 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 		Lines: make([]pricing.Line, len(b.Lines)), Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
 	}
 	o.rules, o.items = r, make([]programme.Item, len(b.Lines))
+	o.facts.revision = r.Number()
 	if in.Channel == "" {
 		in.Channel = "till"
 	}

@@ -259,6 +259,10 @@ func TestQuoteThatDoesNotComeOutAgain(t *testing.T) {
 		"another digest":       {"quote-changed", func(_ *shop, _ *Quote, o obj) { o["quote"].(obj)["digest"] = "x" }},
 		"another engine":       {"quote-changed", func(_ *shop, _ *Quote, o obj) { o["quote"].(obj)["engine"] = "0" }},
 		"a context of nothing": {"quote-changed", func(_ *shop, _ *Quote, o obj) { o["quote"].(obj)["context"] = "AAAA" }},
+		"another revision": {"quote-changed", func(s *shop, _ *Quote, o obj) {
+			s.without(8, "gold-1")
+			o["quote"].(obj)["revision"] = 8
+		}},
 		"a quote of yesterday": {"quote-too-old", func(s *shop, _ *Quote, _ obj) { s.clock.Add((24 * time.Hour).Milliseconds()) }},
 		"a revision long gone": {"quote-too-old", func(s *shop, _ *Quote, o obj) {
 			o["quote"].(obj)["revision"] = 6

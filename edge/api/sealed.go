@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 
 	"tillstream/edge/pricing"
@@ -18,6 +19,7 @@ type facts struct {
 	made     int64 // when, by the node's clock, Unix milliseconds
 	at       int64 // for which moment
 	training bool
+	revision uint32 // that it was priced by
 
 	known, stale    bool // whether there is a balance, and how old
 	available, asOf int64
@@ -53,7 +55,7 @@ func (f *facts) append(b []byte, o *offer) []byte {
 	for _, v := range [...]int64{f.made, f.at, f.available, f.asOf} {
 		b = record.AppendU64(b, uint64(v))
 	}
-	b = append(b, o.account[:]...)
+	b = append(binary.AppendUvarint(b, uint64(f.revision)), o.account[:]...)
 	b = appendText(b, f.shopper.Tier, f.shopper.Birthday)
 	b = appendTexts(b, f.shopper.Segments)
 	b = appendTexts(b, f.tenders)
@@ -122,6 +124,7 @@ func (f *facts) read(r *record.Reader, o *offer) error {
 	flags := r.U8()
 	f.training, f.known, f.stale, f.shopper.FirstPurchase = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
 	f.made, f.at, f.available, f.asOf = r.I64(), r.I64(), r.I64(), r.I64()
+	f.revision = uint32(min(r.Uvarint(), math.MaxUint32))
 	var account record.AccountID
 	r.Fill(account[:])
 	if account != o.account {

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"bytes"
 	"errors"
 	"reflect"
 	"testing"
@@ -47,4 +48,20 @@ func TestBasketsTravel(t *testing.T) {
 			t.Errorf("%d: %v", q.Verb, err)
 		}
 	}
+}
+
+// FuzzReadBaskets reads what no till and no store sends. What is read is written as it was.
+func FuzzReadBaskets(f *testing.F) {
+	q := record.BasketQuestion{Verb: record.BasketTake, Match: "x", Body: []byte("{}")}
+	a := record.BasketAnswer{State: record.BasketDone, Baskets: []record.SuspendedBasket{{Till: "3"}}}
+	f.Add(q.Append(nil))
+	f.Add(a.Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if q, err := record.ReadBasketQuestion(b); err == nil && !bytes.Equal(q.Append(nil), b) {
+			t.Fatalf("read %+v from\n%x", q, b)
+		}
+		if a, err := record.ReadBasketAnswer(b); err == nil && !bytes.Equal(a.Append(nil), b) {
+			t.Fatalf("read %+v from\n%x", a, b)
+		}
+	})
 }

@@ -85,3 +85,24 @@ func TestPercent(t *testing.T) {
 		}
 	})
 }
+
+// FuzzCheck checks what nobody would put. What is taken can be gone by: every store has a clock.
+func FuzzCheck(f *testing.F) {
+	f.Add([]byte(`{"id":"stores","revision":1,"zone":"Europe/Berlin","zones":{"UTC":["1"]},"sets":{"a":["1"]},"countries":{"AT":["1"]}}`))
+	f.Add([]byte(`{"max_line_discount":"12.5","currencies":{"EUR":{"earn":{"points":1,"amount":100},"max_share":"50"}}}`))
+	f.Add([]byte(`{"country":"DE","layouts":[{"prefix":"28","item":5,"digits":5,"carries":"weight","decimals":3}],"cards":[{"prefix":"27"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, id := range []string{setting.ProgrammeID, setting.ScanID} {
+			if err := setting.Check(id, b); err != nil && err.Error() == "" {
+				t.Error("an error without a word")
+			}
+		}
+		all, err := setting.ReadStores(b)
+		if err != nil {
+			return
+		}
+		if s, err := all.Of(subjects.StoreID{Token: subjects.MustToken("1")}); err != nil || s.Zone == nil {
+			t.Fatalf("%s: %+v, %v", b, s, err)
+		}
+	})
+}
