@@ -143,7 +143,7 @@ func TestTillPage(t *testing.T) {
 	b.press("'1", "Enter")
 	b.reads("dialog", "3.00 GBP goes back")
 	b.press("Enter")
-	b.reads("#slip", "BACK GBP", "3.00", "Points taken back")
+	b.reads("#slip", "-6.00", "offer undone 3.00", "BACK GBP 3.00", "Points taken back")
 	b.looks("returned")
 	settle(t, f)
 

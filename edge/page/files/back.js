@@ -27,7 +27,7 @@ export async function back() {
 // is on its paper.
 export async function backOf(text) {
   const sale = find(text) || (isRID(text) && { rid: text.toLowerCase(), number: text.slice(0, 8), currency: view.currency, lines: null });
-  if (!sale) return note('This number is not known here. Key the rid, which is under the receipt\u2019s bar code.');
+  if (!sale) return note('This number is not known here. Key the rid, the last line of the paper.');
   try {
     const kept = (await ask('GET', '/v1/receipts/' + sale.rid, budgets.receipt)).body;
     if (kept.kind !== 'sale') return note('This is a ' + kept.kind + ', not a sale.');

@@ -39,7 +39,7 @@ export function draw() {
 function drawShopper() {
   const { who, shopper } = basket;
   if (!who) {
-    $('shopper').replaceChildren(part('quiet', view.slip ? 'Paid. The next scan opens a new basket.' : 'No card yet'));
+    $('shopper').replaceChildren(part('quiet', view.slip ? 'The next scan opens a new basket.' : 'No card yet'));
     return;
   }
   const line = [el('strong', {}, shopper?.card_masked || '******' + who.value.slice(-4))];

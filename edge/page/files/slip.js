@@ -33,7 +33,7 @@ export function printed(receipt, quote, kept, back) {
   for (const x of receipt.tenders) out.push(row(x.kind, money(x.amount)));
   if (back) out.push(row('Change', money(back)));
   out.push(rule, ...pointsOf(kept, receipt, quote));
-  out.push(...(kept?.texts?.trailer || []).filter((text) => !text.includes('TRAINING')));
+  out.push(...(kept?.texts?.trailer || []).filter((text) => !text.includes('TRAINING')), receipt.rid);
   return marked(kept ? kept.training : receipt.training, out);
 }
 
@@ -53,7 +53,7 @@ export function printedBack(title, kept, currency, names) {
   const money = (n) => say(n, currency).replace('\u2212', '-');
   const out = [title, rule];
   for (const l of kept?.lines || []) {
-    out.push(row(l.quantity + ' ' + (names.get(l.line_id) || 'line ' + l.line_id), money(-l.money_back)));
+    out.push(row(l.quantity + ' ' + (names.get(l.line_id) || 'line ' + l.line_id), money(-l.gross)));
     for (const d of l.discounts || []) out.push(row('  offer undone', money(d.amount)));
   }
   if (!kept) return marked(false, [...out, 'Points follow']);
