@@ -128,6 +128,12 @@ func codecs() []codec {
 		Generation: cursor.Generation, Entry: 4711, Floor: 12,
 		Parts: []record.ReferencePart{{ID: record.PartID{1, 15: 2}, Records: 40_000}, {ID: record.PartID{3}, Records: 1}},
 	}
+	askBasket := record.BasketQuestion{
+		Verb: record.BasketPut, Ask: [16]byte{1, 2}, RID: h.RID, Match: `"e"`, POS: "lane-1", Lines: 300, Training: true, Body: []byte(`{"rid":"x"}`),
+	}
+	saidBasket := record.BasketAnswer{State: record.BasketNew, Body: []byte("{}"), Baskets: []record.SuspendedBasket{
+		{RID: h.RID, At: at.UnixMilli(), Till: "3", POS: "lane-1", ETag: `"e"`, Lines: 300, Training: true},
+	}}
 	return []codec{
 		{"product.v1", product, func() []byte { return product.Append(nil) }, whole(func(b []byte) (record.Product, error) {
 			return record.ReadProduct(string(b))
@@ -151,6 +157,8 @@ func codecs() []codec {
 		{"holdquestion.v1", ask, func() []byte { return ask.Append(nil) }, whole(record.ReadHoldQuestion)},
 		{"holdanswer.v1", said, func() []byte { return said.Append(nil) }, whole(record.ReadHoldAnswer)},
 		{"saleanswer.v1", sold, func() []byte { return sold.Append(nil) }, whole(record.ReadSaleAnswer)},
+		{"basketquestion.v1", askBasket, func() []byte { return askBasket.Append(nil) }, whole(record.ReadBasketQuestion)},
+		{"basketanswer.v1", saidBasket, func() []byte { return saidBasket.Append(nil) }, whole(record.ReadBasketAnswer)},
 		{"shopper.v1", shopper, func() []byte { return shopper.Append(nil) }, whole(record.ReadShopper)},
 	}
 }
