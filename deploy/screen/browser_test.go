@@ -193,7 +193,7 @@ func (b *tab) text(selector string) string {
 	b.t.Helper()
 	text := ask[string](b, fmt.Sprintf(`(() => {
 		const e = document.querySelector(%q);
-		return e?.checkVisibility() ? e.innerText : '';
+		return e?.checkVisibility() ? e.innerText : ''; // nothing while the page loads
 	})()`, selector))
 	return strings.Join(strings.Fields(text), " ")
 }
@@ -228,7 +228,7 @@ func (b *tab) gone(selector string) {
 func (b *tab) focused() {
 	b.t.Helper()
 	b.until("the scan field has the focus", func() error {
-		if id := ask[string](b, `document.activeElement.id + (document.body.ariaBusy || '')`); id != "scan" {
+		if id := ask[string](b, `document.activeElement?.id + (document.body?.ariaBusy || '')`); id != "scan" {
 			return fmt.Errorf("%s has it", id)
 		}
 		return nil

@@ -168,6 +168,7 @@ func TestTillPage(t *testing.T) {
 	b.reads("#training", "TRAINING")
 	b.press("'20001", "Enter", "F2")
 	b.reads("#total", "6.00 GBP")
+	b.reads("#near", "Nearly: Mugs 2 for 1", "1 more")
 	b.looks("training")
 	b.press("F4")
 	b.reads("dialog", "no money changes hands")
@@ -261,9 +262,9 @@ func TestPaymentsAreKeptOnce(t *testing.T) {
 		const basket = JSON.parse(sessionStorage.getItem('basket'));
 		basket.quote.context = 'AAAA';
 		sessionStorage.setItem('basket', JSON.stringify(basket));
-		location.reload();
 		return true;
 	})()`)
+	b.run(chromedp.Reload())
 	b.reads("#total", "To pay", "9.50")
 	b.focused()
 	b.press("F4")
