@@ -5,14 +5,14 @@ export GOFLAGS := -mod=readonly
 
 # Packages that would take minutes under the race detector: the whole chain, again and again. Of the fleet's
 # tests a few run under it all the same.
-UNRACED := ^tillstream(/deploy/(demo|trial|fleet))?$$
+UNRACED := ^tillstream(/deploy/(demo|trial|fleet|screen))?$$
 RACED := ^(TestRound|TestCrashOfEachTier|TestRestartOfEverything|TestSevenStepsOfEarning|TestTwoWritersAtOnce)$$
 
 FUZZTIME ?= 20s
 MINUTES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench generate fuzz golden soak power mutants damage
+.PHONY: help run test browser build bench generate fuzz golden soak power mutants damage
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,7 +20,7 @@ help: ## list the targets
 run: build ## build, then run the whole chain on this machine, on generated receipts, until Ctrl-C
 	./bin/tillstream demo
 
-test: ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and house rules too), a soak of MINUTES=2
+test: browser ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and house rules too), a soak of MINUTES=2
 	@echo "make test: every line below should say ok. When it does: make run"
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
 		{ echo "gofmt would change these, run gofmt -w on them:"; echo "$$unformatted"; exit 1; }
@@ -34,6 +34,18 @@ test: ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and ho
 	go test $$race -run '$(RACED)' ./deploy/fleet || failed=1; \
 	go test -count=1 -timeout 30m -run '^TestSoak$$' ./deploy/soak -minutes $(MINUTES) || failed=1; \
 	exit $$failed
+
+browser: ## Chromium, in which the till page is tried: installed on Debian as root; elsewhere those tests are skipped
+	@for b in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		if command -v $$b >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then \
+		echo "no Chromium: installing it, for the tests of the till page"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium; } \
+			>/dev/null 2>&1 || echo "it cannot be installed: the till page is not tried"; \
+	else \
+		echo "no Chromium: the till page is not tried (on Debian, as root: apt-get install chromium)"; \
+	fi
 
 build: ## a static binary, bin/tillstream
 	CGO_ENABLED=0 go build -trimpath -o bin/tillstream .

@@ -39,6 +39,7 @@ func (r *run) play(ctx context.Context, speed float64) error {
 	}
 	fmt.Fprintf(r.out, "%d stores with %d tills each, a centre of %d nodes; %d receipts of %d lines\n",
 		len(r.f.Stores()), len(r.f.Store(0).Tills()), len(r.f.Centre()), len(r.receipts), r.report.LinesRead)
+	fmt.Fprintf(r.out, "a till in the browser: %s\n  its token: %s\n", pageURL(r.f.Tills()[0].URL(), r.receipts), fleet.Token())
 	before, err := r.totals(ctx)
 	if err != nil {
 		return err

@@ -49,7 +49,8 @@ func rooms() []room {
 		{path: "edge/scan", may: []string{"kv/record", "kv/setting"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
 		{path: "edge/programme", may: []string{"edge/cache", "edge/catalogue", "edge/pricing", "edge/scan",
 			"subjects", "kv/promotion", "kv/record", "kv/setting"}, outside: onlyStandard()},
-		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/pricing", "edge/programme", "edge/scan", ground}},
+		{path: "edge/page", outside: onlyStandard()},
+		{path: "edge/api", may: []string{"edge/cache", "edge/catalogue", "edge/journal", "edge/page", "edge/pricing", "edge/programme", "edge/scan", ground}},
 		{path: "edge/api/examples", outside: onlyStandard()},
 
 		{path: "central", may: []string{"central/*", ground}},
@@ -77,6 +78,7 @@ func rooms() []room {
 		{path: "deploy/pos", may: []string{"*"}},
 		{path: "deploy/relay", may: []string{"*"}},
 		{path: "deploy/trial", may: []string{"*"}},
+		{path: "deploy/screen", may: []string{"*"}},
 		{path: "deploy/settings", outside: onlyStandard()},
 		{path: "deploy/sales", may: []string{"*"}},
 		{path: "deploy/soak", may: []string{"*"}},

@@ -332,7 +332,13 @@ func TestDocumentIsServed(t *testing.T) {
 	if r.status != http.StatusOK || !bytes.Equal(r.body, Document) || yaml.Unmarshal(r.body, &v) != nil {
 		t.Errorf("got %d, %d bytes", r.status, len(r.body))
 	}
-	wantProblem(t, n.do("GET", "/", nil, nil), "not-found", http.StatusNotFound)
+	page := n.do("GET", "/", map[string]string{"Authorization": ""}, nil)
+	if page.status != http.StatusOK || !bytes.Contains(page.body, []byte("/till/main.js")) || page.header.Get("Content-Security-Policy") == "" {
+		t.Errorf("the till page: got %d, %d bytes", page.status, len(page.body))
+	}
+	wantProblem(t, n.do("GET", "/nothing", nil, nil), "not-found", http.StatusNotFound)
+	wantProblem(t, n.do("GET", "/till/nothing.js", nil, nil), "not-found", http.StatusNotFound)
+	wantProblem(t, n.do("POST", "/till/main.js", nil, nil), "method-not-allowed", http.StatusMethodNotAllowed)
 	wantProblem(t, n.do("GET", "/metrics", nil, nil), "not-found", http.StatusNotFound)
 	r = n.do("PUT", "/v1/receipts", nil, nil)
 	wantProblem(t, r, "method-not-allowed", http.StatusMethodNotAllowed)

@@ -1,6 +1,7 @@
 // Package api is the answers that a POS gets from its own node. openapi.yaml is the contract, written
 // before the code: contract.gen.go (the types, and the table of operations) is generated from it, it is
-// served at /openapi.yaml, and at /docs as a page with what a POS does about each time-out and problem.
+// served at /openapi.yaml, and at /docs as a page with what a POS does about each time-out and problem. The till
+// page (edge/page) is at /.
 //
 // # Doors
 //

@@ -14,8 +14,7 @@ import (
 var docsFrame string
 
 // docs is the page that a person reads, made from the document. It refers to nothing outside itself: it
-// is read in back rooms without internet. What a viewer of OpenAPI would add, trying a call out from the
-// page, would need a token in a browser.
+// is read in back rooms without internet. What a viewer of OpenAPI would add, trying calls out, the till page has.
 func (a *API) docs() []byte {
 	a.page.once.Do(func() {
 		page, err := renderDocs(Document)

@@ -11,6 +11,7 @@ import (
 
 	_ "embed" // the contract
 
+	"tillstream/edge/page"
 	"tillstream/kv/record"
 )
 
@@ -74,6 +75,8 @@ func (a *API) routes() http.Handler {
 		add(o.method, o.path, a.serve(o))
 	}
 	add("GET", "/openapi.yaml", paper("application/yaml", func() []byte { return Document }))
+	add("GET", "/{$}", page.Handler(a.refuse(errNoSuchPath)))
+	add("GET", "/till/{file}", page.Handler(a.refuse(errNoSuchPath)))
 	add("GET", "/docs", paper("text/html; charset=utf-8", a.docs))
 	if a.cfg.Metrics != nil {
 		add("GET", "/metrics", a.cfg.Metrics)

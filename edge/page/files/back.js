@@ -1,0 +1,97 @@
+// Goods that come back, and sales that are undone.
+
+import { ask, budgets, commit, Problem } from './node.js';
+import { newRID, now } from './basket.js';
+import { find, follow, remembered } from './sales.js';
+import { printedBack } from './slip.js';
+import { question, tell } from './question.js';
+import { quantity, read, say } from './money.js';
+import { clock, draw, note, problem, view } from './screen.js';
+
+const isRID = (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+
+// back asks for the receipt, then what is to become of it.
+export async function back() {
+  problem(null);
+  const recent = remembered().filter((s) => s.training === view.training).slice(0, 5);
+  const a = await question({
+    title: 'Return or void', scan: 'take', text: 'Scan or key the receipt, or pick one of this till.',
+    fields: [{ name: 'receipt', label: 'Receipt: number or rid' }],
+    answers: [{ value: 'keyed', label: 'Find', main: true }, ...recent.map((s, i) => ({ value: String(i), label: clock(s.at) + ', ' + say(s.total, s.currency) }))],
+  });
+  if (!a) return;
+  await backOf(a.answer === 'keyed' ? a.receipt.trim() : recent[Number(a.answer)].rid);
+}
+
+// backOf goes on with a receipt. One that this tab does not remember is found by its rid; which lines it has
+// is on its paper.
+export async function backOf(text) {
+  const sale = find(text) || (isRID(text) && { rid: text.toLowerCase(), number: text.slice(0, 8), currency: view.currency, lines: null });
+  if (!sale) return note('This number is not known here. Key the rid, the last line of the paper.');
+  try {
+    const kept = (await ask('GET', '/v1/receipts/' + sale.rid, budgets.receipt)).body;
+    if (kept.kind !== 'sale') return note('This is a ' + kept.kind + ', not a sale.');
+    sale.currency = kept.currency || sale.currency;
+  } catch (e) {
+    if (e.slug === 'not-found' && !sale.training) note('Not known on this till: it goes back as it stands.');
+    else if (!(e instanceof Problem)) problem(e);
+  }
+  const fields = sale.lines
+    ? sale.lines.map((l) => ({ name: 'q' + l.line_id, label: `${l.description || l.item} (${l.quantity} sold)`, inputmode: 'decimal', value: '', placeholder: '0' }))
+    : [{ name: 'line', label: 'Line on the paper', inputmode: 'numeric' }, { name: 'pieces', label: 'Quantity', inputmode: 'decimal', value: '1' },
+        { name: 'item', label: 'Its code, if the sale is of another till' }, { name: 'price', label: 'Its price, if so', inputmode: 'decimal' }];
+  const a = await question({
+    title: 'Receipt ' + sale.number, text: 'How much of each comes back?', fields,
+    answers: [{ value: 'return', label: 'Give back', main: true }, { value: 'all', label: 'All of it' }, { value: 'void', label: 'Void the sale' }].filter((x) => sale.lines || x.value !== 'all'),
+  });
+  if (!a) return;
+  if (a.answer === 'void') return undo(sale);
+  const lines = sale.lines ? sale.lines.flatMap((l) => lineBack(l, a.answer === 'all' ? l.quantity : a['q' + l.line_id])) : lineKeyed(a);
+  if (!lines.length || lines.includes(null)) return note('Key a quantity for what comes back.');
+  await give(sale, lines);
+}
+
+function lineBack(l, text) {
+  if (text.trim() === '' || text.trim() === '0') return [];
+  const q = quantity(text);
+  return [q && { line_id: l.line_id, item: l.item, description: l.description, quantity: q, unit: l.unit, unit_price: l.unit_price }];
+}
+
+function lineKeyed(a) {
+  const q = quantity(a.pieces);
+  const line = { line_id: a.line.trim(), quantity: q };
+  if (a.item.trim()) Object.assign(line, { item: a.item.trim(), unit_price: read(a.price, view.currency) ?? 0 });
+  return [q && line.line_id && line];
+}
+
+async function give(sale, lines) {
+  const rid = newRID();
+  const { at, day } = now();
+  const doc = { rid, of: { rid: sale.rid }, at, business_date: day, currency: sale.currency, lines };
+  if (view.training) doc.training = true;
+  await send('/v1/returns', rid, doc, sale, 'Return of ' + sale.number);
+}
+
+async function undo(sale) {
+  const rid = newRID();
+  const { at, day } = now();
+  const doc = { rid, at, business_date: day, reason: 'voided at the till' };
+  if (view.training) doc.training = true;
+  await send('/v1/receipts/' + sale.rid + '/void', rid, doc, sale, 'Void of ' + sale.number);
+}
+
+async function send(path, rid, doc, sale, title) {
+  const bytes = JSON.stringify(doc);
+  const names = new Map((sale.lines || []).map((l) => [l.line_id, l.description || l.item]));
+  try {
+    const kept = await commit(path, rid, bytes, () => note('One moment, trying again.'));
+    if (!kept) follow(path, rid, bytes);
+    problem(null);
+    view.slip = printedBack(title, kept, sale.currency, names);
+    draw();
+    await tell(title, kept ? say(kept.total ?? 0, sale.currency) + ' ' + sale.currency + ' goes back to the shopper.' : 'The node does not answer: the paper waits here and follows.');
+  } catch (e) {
+    if (e.body?.left) e.message += ' Left: ' + e.body.left + '.';
+    problem(e);
+  }
+}
