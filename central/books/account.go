@@ -13,6 +13,8 @@ type account struct {
 	last    uint64 // position in history of its last posting; zero: none
 	seen    [inline]sighting
 	far     uint32 // more of them; zero: none
+	lots    uint32 // when its balance expires; see lotsOf
+	holds   uint32 // the first of its holds that stand, plus one; not in a snapshot
 }
 
 const (
@@ -63,6 +65,25 @@ func (a *accounts) push() (*account, uint32) {
 }
 
 // shopper is what falls to the edge of an account.
-func (acc *account) shopper() record.Shopper {
-	return record.Shopper{Balance: acc.balance, Debt: acc.debt, AsOf: acc.at}
+func (b *Books) shopper(acc *account) record.Shopper {
+	out := record.Shopper{Balance: acc.balance, Debt: acc.debt, AsOf: acc.at}
+	for i := acc.holds; i != 0; i = b.holds.at(i - 1).nextOf {
+		out.Held += b.holds.at(i - 1).points
+	}
+	if acc.lots == 0 {
+		return out
+	}
+	n := 0
+	var few [8]lot
+	for _, l := range b.lotsOf(few[:0], acc) {
+		switch at := int64(l.day) * dayMS; {
+		case l.points < 0 || l.day == never:
+		case at <= b.at: // and nobody has taken it out yet
+			out.Balance -= l.points
+		case n < record.MaxExpires:
+			out.Expires[n] = record.Lot{Points: l.points, At: at}
+			n++
+		}
+	}
+	return out
 }

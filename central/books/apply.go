@@ -14,6 +14,7 @@ func sumOf(b []byte) record.Hash { return sha256.Sum256(b) }
 func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	b.rids.forget(e.At)
 	step := step{b: b, e: e, fx: fx, today: uint16(e.At / dayMS)}
+	step.earns = b.policy.expires(step.today)
 	step.rest()
 	n, size := len(e.Proposals), 0
 	for i := range e.Proposals {
@@ -21,6 +22,7 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 	}
 	// A line is less than half of a header, and most marks are one for a pack.
 	fx.Framed = make([]byte, 0, size/2)
+	step.pass()
 	var out []byte
 	if fx.Asked {
 		fx.Outcomes, fx.Took = make([][]byte, n), make([]fold.Took, 0, n)
@@ -34,6 +36,12 @@ func (b *Books) Apply(e *fold.Entry, fx *fold.Effects) {
 		b.warm()
 		for i := range b.packs {
 			step.proposal = from + i
+			if cmd := b.packs[i].command; cmd != nil {
+				if said := step.command(cmd); fx.Asked {
+					fx.Outcomes[from+i] = said
+				}
+				continue
+			}
 			marks := step.pack(&b.packs[i])
 			if fx.Asked {
 				begin := len(out)
@@ -57,7 +65,9 @@ type step struct {
 	e        *fold.Entry
 	fx       *fold.Effects
 	proposal int
+	lane     uint32 // of the record that is posted
 	today    uint16 // days since 1970
+	earns    uint16 // day on which points expire that are earned now
 }
 
 // tell appends a line to history.
@@ -69,7 +79,8 @@ func (s *step) tell(l *line) uint64 {
 // unpacked is a proposal that was taken apart, or why it cannot be.
 type unpacked struct {
 	readPack
-	err error
+	command []byte // what is no pack
+	err     error
 }
 
 // unpack takes proposals apart.
@@ -77,8 +88,12 @@ func (b *Books) unpack(ps []fold.Proposal) {
 	b.in.next()
 	b.packs = b.packs[:0]
 	for i := range ps {
+		if h := ps[i].Head; len(h) > 0 && h[0] != opReceipts {
+			b.packs = append(b.packs, unpacked{command: h})
+			continue
+		}
 		p, err := b.in.read(ps[i].Head)
-		b.packs = append(b.packs, unpacked{p, err})
+		b.packs = append(b.packs, unpacked{readPack: p, err: err})
 	}
 }
 
@@ -195,8 +210,12 @@ func (s *step) run(store uint16, run []record.Receipt, of *readPack, first int) 
 	}
 	b.keepChain(i)
 	b.digest.sub(c.sum())
+	s.lane = c.lane
 	for k := range run {
 		s.receipt(c, i, &run[k].Header, first+k)
+		if c.holds != 0 {
+			s.progress(c, &run[k].Header)
+		}
 	}
 	c.seq, c.hash = run[len(run)-1].Seq, of.hash(first+len(run)-1)
 	c.changed, c.moved = s.e.Number, s.today
@@ -251,7 +270,7 @@ func (s *step) begin(store uint16, r *record.Receipt) (uint32, bool) {
 		s.incident(fmt.Sprintf("store %s till %s started from an old disk image or a copy: it found chain %s, behind which chain %s was begun before",
 			start.Store, start.Till, start.Found.Chain, other))
 	}
-	s.close(store, &start.Found.Chain)
+	s.close(store, &start.Found)
 	i := s.number(chain{
 		id: r.Chain, lane: b.laneNumber(lane{store, start.Till}), begun: s.today, seq: r.Seq, hash: r.Header.Hash(), found: start.Found.Chain,
 	}, 0)
@@ -303,8 +322,10 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	b := s.b
 	l := line{kind: lineFate, fate: FatePosted, chain: number, seq: h.Seq, Posting: Posting{Entry: s.e.Number, RID: h.RID}}
 	store := b.lanes[c.lane].store
-	if b.rids.add(&h.RID, s.e.At) { // a repeat is remembered as long as the record that repeats it
+	n, before, known := b.rids.add(&h.RID, s.e.At, block{entry: s.e.Number, lot: s.earns})
+	if known { // a repeat is remembered as long as the record that repeats it
 		b.totals.Repeats++
+		b.repeated(&h.RID, n, before)
 		if !h.Account.IsZero() {
 			// The item goes out again, or the edge's overlay of this record would never end.
 			acc, _ := s.touch(&h.Account, store)
@@ -318,40 +339,63 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	if s.fx.Asked {
 		s.fx.Took = append(s.fx.Took, fold.Took{Proposal: s.proposal, Record: at, Number: b.totals.Posted})
 	}
-	if h.Account.IsZero() {
+	switch {
+	case h.Of != (record.RID{}):
+		b.remember(h, n, 0)
+		s.returned(store, h, &l)
+	case h.Account.IsZero():
+		b.remember(h, n, 0)
 		b.totals.Anonymous++
+		if h.Spent != 0 || h.Hold != (record.RID{}) {
+			s.spend(nil, 0, h, n, &l.Posting)
+		}
 		s.tell(&l)
-		return
+	default:
+		b.totals.Transactions++
+		acc, i := s.touch(&h.Account, store)
+		b.remember(h, n, i+1)
+		l.kind, l.account, l.Kind = linePosting, i, h.Kind
+		s.post(acc, h, n, &l)
+		s.done(acc)
 	}
-	b.totals.Transactions++
-	acc, i := s.touch(&h.Account, store)
-	l.kind, l.account = linePosting, i
-	s.post(acc, h, &l)
-	s.done(acc)
+	if b.waits.live > 0 {
+		s.cameTo(&h.RID, n)
+	}
 }
 
-// post moves points. Earnings repay debt first; a return takes from the balance, and the rest is debt.
-func (s *step) post(acc *account, h *record.Header, l *line) {
-	p := &l.Posting
-	p.At, p.Kind = s.e.At, h.Kind
+// post moves points. Earnings repay debt first; a return that names no sale takes from the balance, and the
+// rest is debt.
+func (s *step) post(acc *account, h *record.Header, n uint32, l *line) {
 	switch h.Kind {
 	case record.KindSale:
-		p.Debt = min(h.Points, acc.debt)
-		p.Shopper = h.Points - p.Debt
-		p.Issued = -h.Points
+		s.sale(acc, l.account, h, n, &l.Posting)
 	case record.KindReturn, record.KindVoid:
-		taken := min(h.Points, acc.balance)
-		p.Shopper, p.Debt = -taken, taken-h.Points
-		p.Returned = h.Points
+		s.owe(acc, h.Points, 0, &l.Posting)
+		if h.Spent != 0 {
+			s.incident(fmt.Sprintf("%s: return %s names no sale, and gives %d points back that nobody is known to have spent: it gives none", s.where(), h.RID, h.Spent))
+		}
 	}
-	acc.balance += p.Shopper
-	acc.debt -= p.Debt
-	t := &s.b.totals
+	s.book(acc, l)
+}
+
+// book counts a posting to the totals, and tells it in the account's history.
+func (s *step) book(acc *account, l *line) {
+	p, t := &l.Posting, &s.b.totals
+	p.Entry, p.At = s.e.Number, s.e.At
+	if p.Cause != 0 || p.Held != 0 || p.Redeemed != 0 || p.Expired != 0 {
+		l.kind = lineMore
+	}
+	if !l.ofRecord() {
+		t.Moves++
+	}
 	t.Shopper += p.Shopper
 	t.Debt += p.Debt
 	t.Issued += p.Issued
 	t.Returned += p.Returned
-	if acc.last != 0 {
+	t.Held += p.Held
+	t.Redeemed += p.Redeemed
+	t.Expired += p.Expired
+	if l.back = 0; acc.last != 0 {
 		l.back = s.fx.Next() - acc.last
 	}
 	acc.last = s.tell(l)
@@ -366,21 +410,47 @@ func (s *step) touch(id *record.AccountID, number uint16) (*account, uint32) {
 		s.tell(&line{kind: lineAccount, number: i, id: *id})
 	} else {
 		b.keepAccount(i)
-		b.digest.sub(acc.sum())
+		b.digest.sub(b.accountSum(acc))
 	}
-	fresh := b.far.see(acc, number, s.today)
-	switch {
-	case acc.changed != s.e.Number:
-		acc.changed, acc.at = s.e.Number, s.e.At
-		b.watch(acc, change{s.e.Number, i, s.today, false})
-	case fresh:
+	if fresh := b.far.see(acc, number, s.today); fresh && acc.changed == s.e.Number {
 		b.fall(number, change{s.e.Number, i, s.today, false})
 	}
+	s.changed(acc, i)
 	return acc, i
 }
 
-// done puts what touch took back into the digest.
-func (s *step) done(acc *account) { s.b.digest.add(acc.sum()) }
+// change is touch for what no record of a store does to an account.
+func (s *step) change(i uint32) *account {
+	acc := s.b.accounts.at(i)
+	s.b.keepAccount(i)
+	s.b.digest.sub(s.b.accountSum(acc))
+	s.changed(acc, i)
+	return acc
+}
+
+// changed tells the stores that see an account, once in an entry, and takes out of it what has expired.
+func (s *step) changed(acc *account, i uint32) {
+	b := s.b
+	if acc.changed != s.e.Number {
+		acc.changed, acc.at = s.e.Number, s.e.At
+		b.watch(acc, change{s.e.Number, i, s.today, false})
+	}
+	if acc.lots == 0 || !b.dueLots(acc, s.today) {
+		return
+	}
+	if gone := b.expire(acc, s.today); gone > 0 {
+		s.book(acc, &line{account: i, Posting: Posting{Cause: CauseExpired, Shopper: -gone, Expired: gone}})
+	}
+}
+
+// done puts what touch and change took back into the digest.
+func (s *step) done(acc *account) { s.b.digest.add(s.b.accountSum(acc)) }
+
+// where names the till whose record is posted.
+func (s *step) where() string {
+	l := &s.b.lanes[s.lane]
+	return fmt.Sprintf("store %s till %s", s.b.stores[l.store].id, l.till)
+}
 
 func (s *step) incident(text string) {
 	b := s.b

@@ -25,7 +25,7 @@ func benchmarkApply(b *testing.B, perEntry int) {
 	bk := New()
 	for n := range 1 << 20 {
 		r := rid(-n - 1)
-		bk.rids.add(&r, firstDay-int64(44-n*44>>20)*dayMS)
+		bk.rids.add(&r, firstDay-int64(44-n*44>>20)*dayMS, block{lot: never})
 	}
 	tills := [4]*chainOf{}
 	for i := range tills {

@@ -19,9 +19,20 @@ type Books struct {
 	lanes    []lane
 	laneIs   map[lane]uint32
 	far      sightings // of accounts seen in more stores than fit
+	lists    *lists    // of accounts, holds, sales and returns that wait
+	holds    pool[hold]
+	coupons  pool[coupon]
+	deals    pool[deal]
+	waits    pool[waiting]
+	due      dueHolds
+	policy   Policy
+	dated    bool   // points expire, or have: accounts are swept
+	swept    uint32 // where the sweep of accounts has come to on this day
 	totals   Totals
-	digest   digest
+	digest   digest // of accounts and chains
 	incident uint64 // position in history of the newest; zero: none
+	entry    uint64 // the newest that was applied
+	at       int64  // its time
 	day      uint16 // on which chains were last let go of, since 1970
 
 	frozen *image // a snapshot under way
@@ -40,6 +51,9 @@ type scratch struct {
 	watchers []sighting
 	later    []uint64 // a bit for each account
 	rows     []change
+	words    []uint64
+	lots     []lot
+	taken    []lot
 }
 
 // Totals are sums over the whole brand, since the journal began.
@@ -49,17 +63,33 @@ type Totals struct {
 	Anonymous    uint64 // posted receipts without a shopper
 	Transactions uint64 // posted receipts with one
 	Incidents    uint64
+	Moves        uint64 // postings that no record made as it came: of holds, of lots that expired, of returns that waited
 
-	// The four sides of the double entry; they sum to zero.
+	// The sides of the double entry; they sum to zero.
 	Shopper  int64 // balances of all shoppers
 	Debt     int64 // what shoppers owe, negative
+	Held     int64 // set aside by holds
 	Issued   int64 // earned by receipts, negative
 	Returned int64 // taken back by returns, debt included
+	Redeemed int64 // spent by receipts, less what returns gave back
+	Expired  int64
+}
+
+// Sum is zero.
+func (t *Totals) Sum() int64 {
+	return t.Shopper + t.Debt + t.Held + t.Issued + t.Returned + t.Redeemed + t.Expired
 }
 
 // New makes empty books.
 func New() *Books {
+	ls := &lists{}
 	return &Books{
+		lists:    ls,
+		holds:    newPool(holdForm(ls)),
+		coupons:  newPool(couponForm()),
+		deals:    newPool(dealForm(ls)),
+		waits:    newPool(waitForm(ls)),
+		policy:   Policy{HoldMinutes: holdMinutes},
 		accounts: newAccounts(),
 		chains:   newChains(),
 		rids:     newRids(),
@@ -73,8 +103,14 @@ func New() *Books {
 // Empty is [fold.Machine]'s.
 func (b *Books) Empty() fold.Machine { return New() }
 
-// Digest sums up accounts, chains and totals.
-func (b *Books) Digest() record.Hash { return b.digest.hash(&b.totals) }
+// Digest sums up accounts, chains, holds, coupons, what returns gave back of sales, and totals.
+func (b *Books) Digest() record.Hash {
+	d := b.digest
+	for _, sums := range [...]digest{b.holds.sums, b.coupons.sums, b.deals.sums, b.waits.sums} {
+		d.add(sums)
+	}
+	return d.hash(&b.totals, &b.policy)
+}
 
 // Totals gives the sums.
 func (b *Books) Totals() Totals { return b.totals }
@@ -88,7 +124,7 @@ func (b *Books) Shopper(id record.AccountID) (record.Shopper, bool) {
 	if !ok {
 		return record.Shopper{}, false
 	}
-	return acc.shopper(), true
+	return b.shopper(acc), true
 }
 
 // Posted reports whether a receipt has been posted, as far as is remembered.

@@ -22,6 +22,8 @@ type chain struct {
 	moved   uint16 // day of the entry that last moved it
 	closed  uint16 // day on which a chain was begun behind it; zero: none
 	fork    bool   // another record was sent for a seq that is held: nothing more is taken
+	holds   uint32 // the first that stands and was asked for from it, plus one; not in a snapshot
+	end     uint64 // the seq that the chain behind it found at its end
 	found   record.ChainID
 }
 
@@ -167,6 +169,7 @@ func (r *rested) mark() record.Mark {
 type store struct {
 	id     subjects.StoreID
 	chains []uint32 // numbers of those not at rest
+	holds  int      // that stand
 	feed   []change // oldest first
 	kept   int      // rows of feed that were left when it was last put in order
 	gone   uint64   // entry of the newest removal that was dropped from feed

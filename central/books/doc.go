@@ -15,6 +15,12 @@
 // the shopper, ISSUED and RETURNED. Earnings repay debt first. A return takes from the balance, and
 // what is missing there becomes debt. Balances and debts are never negative.
 //
+// # Sales found again
+//
+// [Books.Sale] says for a remembered sale in which entries of the journal its record and those of its returns
+// lie: ranges of entries, the sale's first, each to be read and searched for the rid. A range is rarely more than
+// one entry where the centre is busy, since it covers 64 rids.
+//
 // # Durability
 //
 // The books live in memory; the journal is what they are worth. See package replica.

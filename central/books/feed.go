@@ -90,7 +90,7 @@ func (b *Books) Feed(id subjects.StoreID, after uint64, limit int) (items []reco
 		it := record.Item{Kind: record.ItemShopper, Key: bytes[begin:len(bytes):len(bytes)]}
 		if !c.gone {
 			begin = len(bytes)
-			s := acc.shopper()
+			s := b.shopper(acc)
 			bytes = s.Append(bytes)
 			it.Value = bytes[begin:len(bytes):len(bytes)]
 		}
@@ -123,7 +123,7 @@ func (b *Books) Item(store subjects.StoreID, kind record.ItemKind, key [16]byte)
 	if !ok || kind != record.ItemShopper || !b.sees(acc, b.storeOf[store]) {
 		return it
 	}
-	s := acc.shopper()
+	s := b.shopper(acc)
 	it.Value = s.Append(nil)
 	return it
 }

@@ -31,7 +31,7 @@ func (b *Books) LastIncident() uint64 { return b.incident }
 // Postings reads an account's postings from a position back to its first, until fn says false.
 func Postings(h History, at uint64, fn func(Posting) bool) error {
 	account, first := uint32(0), true
-	return walk(h, at, linePosting, func(l *line) (bool, error) {
+	return walk(h, at, (*line).posts, func(l *line) (bool, error) {
 		if !first && l.account != account {
 			return false, fmt.Errorf("a posting of another account: %w", record.ErrFormat)
 		}
@@ -39,6 +39,9 @@ func Postings(h History, at uint64, fn func(Posting) bool) error {
 		return fn(l.Posting), nil
 	})
 }
+
+// posts reports whether the line is of an account.
+func (l *line) posts() bool { return l.kind == linePosting || l.kind == lineMore }
 
 // Incident is what ops should know.
 type Incident struct {
@@ -48,18 +51,19 @@ type Incident struct {
 
 // Incidents reads the incidents from a position back to the first, until fn says false.
 func Incidents(h History, at uint64, fn func(Incident) bool) error {
-	return walk(h, at, lineIncident, func(l *line) (bool, error) { return fn(Incident{l.Entry, l.text}), nil })
+	incident := func(l *line) bool { return l.kind == lineIncident }
+	return walk(h, at, incident, func(l *line) (bool, error) { return fn(Incident{l.Entry, l.text}), nil })
 }
 
 // walk reads lines of one kind, each of which says where the one before lies.
-func walk(h History, at uint64, kind byte, fn func(*line) (bool, error)) error {
+func walk(h History, at uint64, is func(*line) bool, fn func(*line) (bool, error)) error {
 	for at != 0 {
 		b, err := h.Line(at)
 		if err != nil {
 			return err
 		}
 		l, err := readLine(b)
-		if err == nil && (l.kind != kind || l.back >= at) {
+		if err == nil && (!is(&l) || l.back >= at) {
 			err = fmt.Errorf("another line than was expected: %w", record.ErrFormat)
 		}
 		if err != nil {
@@ -79,7 +83,7 @@ func walk(h History, at uint64, kind byte, fn func(*line) (bool, error)) error {
 
 // Told is what a line of history tells: what became of a record, or an incident.
 type Told struct {
-	Fate     Fate // zero: an incident
+	Fate     Fate // zero: an incident, or a posting that no record made as it came
 	Chain    record.ChainID
 	Seq      uint64
 	Entry    uint64
@@ -105,7 +109,9 @@ func Tell(h History, fn func(*Told) error) error {
 		case lineChain:
 			chains[l.number] = l.id
 			return nil
-		case linePosting:
+		case linePolicy:
+			return nil
+		case linePosting, lineMore:
 			t.Account, t.Posting = accounts[l.account], l.Posting
 		}
 		return fn(&t)

@@ -55,8 +55,8 @@ func (x *index) peek(hash uint64) uint64 {
 	return p.slots[p.place(hash)]
 }
 
-// put gives a key a number, and reports whether it had one, which is replaced.
-func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) (had bool) {
+// put gives a key a number, in place of the one that it had.
+func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) (before uint32, had bool) {
 	p := x.part(hash)
 	if 4*(p.n+1) > 3*len(p.slots) {
 		p.resize(max(8, 2*len(p.slots)), func(uint32) bool { return true })
@@ -66,13 +66,35 @@ func (x *index) put(hash uint64, number uint32, is func(number uint32) bool) (ha
 	for p.slots[i] != 0 {
 		if s := p.slots[i]; s>>32 == slot>>32 && is(uint32(s)) {
 			p.slots[i] = slot
-			return true
+			return uint32(s), true
 		}
 		i = (i + 1) & uint64(len(p.slots)-1)
 	}
 	p.slots[i] = slot
 	p.n++
-	return false
+	return 0, false
+}
+
+// drop takes a number out: those behind it move up, so that none is behind a hole.
+func (x *index) drop(hash uint64, number uint32) {
+	p := x.part(hash)
+	if p.n == 0 {
+		return
+	}
+	slot, mask := hash&^0xffffffff|used|uint64(number), uint64(len(p.slots)-1)
+	hole := p.place(slot)
+	for ; p.slots[hole] != slot; hole = (hole + 1) & mask {
+		if p.slots[hole] == 0 {
+			return
+		}
+	}
+	for i := (hole + 1) & mask; p.slots[i] != 0; i = (i + 1) & mask {
+		if from := p.place(p.slots[i]); (i-from)&mask >= (i-hole)&mask {
+			p.slots[hole], hole = p.slots[i], i
+		}
+	}
+	p.slots[hole] = 0
+	p.n--
 }
 
 // resize moves what is kept to a table of another size, a power of two.

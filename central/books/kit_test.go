@@ -119,7 +119,7 @@ func (l *ledger) entry(ps ...fold.Proposal) [][]record.Mark {
 			l.t.Fatal(err)
 		}
 	}
-	if s := l.totals.Shopper + l.totals.Debt + l.totals.Issued + l.totals.Returned; s != 0 {
+	if s := l.totals.Sum(); s != 0 {
 		l.t.Fatalf("after entry %d the totals sum to %d: %+v", l.number, s, l.totals)
 	}
 	return marks

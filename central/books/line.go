@@ -16,6 +16,11 @@ import (
 //	fate      3 fate entry chain seq rid16          no rid if the fate is start
 //	posting   4 kind entry at chain seq rid16 account back shopper debt issued returned
 //	incident  5 entry back text                     text goes to the end
+//	more      6 cause entry at rid16 account back kind (chain seq) shopper debt issued returned held redeemed expired
+//	policy    7 entry revision days minutes
+//
+// A posting that moves nothing held, redeemed or expired is a posting; each other one is "more", of a record as
+// it came if its cause is 0 or CauseWaits, which then has its place in a chain.
 //
 // back is how far the line before of the same account lies before this one, or of the incidents; zero if
 // there is none. These bytes are on disk: never change one, add another.
@@ -25,6 +30,8 @@ const (
 	lineFate     = 3
 	linePosting  = 4
 	lineIncident = 5
+	lineMore     = 6
+	linePolicy   = 7
 )
 
 // Fate is what became of a record.
@@ -37,16 +44,64 @@ const (
 	FateStart  Fate = 3 // begins a chain
 )
 
-// Posting is one transaction's lines in a shopper's account. The four sum to zero.
+// Cause says why points move that no record moves as it comes.
+type Cause byte
+
+// Causes of a posting.
+const (
+	CausePlaced   Cause = 1 // a hold
+	CauseReleased Cause = 2 // by the store that placed it
+	CauseLetGo    Cause = 3 // past its time, as its till is known to be
+	CauseOps      Cause = 4 // released by ops
+	CauseExpired  Cause = 5 // of a lot
+	CauseWaits    Cause = 6 // a return whose sale has not come: nothing moves
+	CauseSale     Cause = 7 // that sale has come
+	CauseAlone    Cause = 8 // it has not come for 45 days
+)
+
+func (c Cause) String() string {
+	switch c {
+	case 0:
+		return "receipt"
+	case CausePlaced:
+		return "hold placed"
+	case CauseReleased:
+		return "hold released"
+	case CauseLetGo:
+		return "hold past its time"
+	case CauseOps:
+		return "hold released by ops"
+	case CauseExpired:
+		return "points expired"
+	case CauseWaits:
+		return "waits for its sale"
+	case CauseSale:
+		return "its sale has come"
+	case CauseAlone:
+		return "its sale never came"
+	}
+	return fmt.Sprintf("cause-%d", byte(c))
+}
+
+// Posting is one transaction's lines in a shopper's account. The seven amounts sum to zero.
 type Posting struct {
 	Entry    uint64
-	At       int64 // Unix milliseconds of the entry
-	RID      record.RID
-	Kind     record.Kind
+	At       int64       // Unix milliseconds of the entry
+	RID      record.RID  // of the receipt, or of the hold
+	Kind     record.Kind // zero: no receipt
+	Cause    Cause
 	Shopper  int64 // into SHOPPER: + earned, - taken back
 	Debt     int64 // into DEBT: + repaid, - owed
 	Issued   int64 // into ISSUED: never positive
 	Returned int64 // into RETURNED: never negative
+	Held     int64 // into HELD: + set aside
+	Redeemed int64 // into REDEEMED: + spent, - given back
+	Expired  int64 // into EXPIRED: never negative
+}
+
+// Sum is zero of every posting.
+func (p *Posting) Sum() int64 {
+	return p.Shopper + p.Debt + p.Issued + p.Returned + p.Held + p.Redeemed + p.Expired
 }
 
 // line is one line of history, taken apart.
@@ -63,8 +118,12 @@ type line struct {
 	account uint32
 	back    uint64
 	text    string
+	policy  Policy
 	Posting
 }
+
+// ofRecord reports whether a posting is of a record as it came, and not of what became of it later.
+func (l *line) ofRecord() bool { return l.kind == linePosting || l.Cause == 0 || l.Cause == CauseWaits }
 
 func (l *line) append(b []byte) []byte {
 	num := binary.AppendUvarint
@@ -91,8 +150,40 @@ func (l *line) append(b []byte) []byte {
 		}
 	case lineIncident:
 		b = append(num(num(b, l.Entry), l.back), l.text...)
+	case lineMore:
+		b = l.appendMore(b)
+	case linePolicy:
+		b = l.policy.append(num(b, l.Entry))
 	}
 	return b
+}
+
+func (l *line) appendMore(b []byte) []byte {
+	num := binary.AppendUvarint
+	b = num(num(append(b, byte(l.Cause)), l.Entry), uint64(l.At))
+	b = append(b, l.RID[:]...)
+	b = append(num(num(b, uint64(l.account)), l.back), byte(l.Kind))
+	if l.ofRecord() {
+		b = num(num(b, uint64(l.chain)), l.seq)
+	}
+	for _, v := range [...]int64{l.Shopper, l.Debt, l.Issued, l.Returned, l.Held, l.Redeemed, l.Expired} {
+		b = binary.AppendVarint(b, v)
+	}
+	return b
+}
+
+func (l *line) readMore(r *record.Reader) {
+	l.Cause, l.Entry, l.At = Cause(r.U8()), r.Uvarint(), int64(r.Uvarint())
+	r.Fill(l.RID[:])
+	l.account, l.back, l.Kind = number(r), r.Uvarint(), record.Kind(r.U8())
+	if l.Cause > CauseAlone {
+		r.Err = record.ErrFormat
+	}
+	if l.ofRecord() {
+		l.fate, l.chain, l.seq = FatePosted, number(r), r.Uvarint()
+	}
+	l.Shopper, l.Debt, l.Issued, l.Returned = amount(r), amount(r), amount(r), amount(r)
+	l.Held, l.Redeemed, l.Expired = amount(r), amount(r), amount(r)
 }
 
 // readLine takes a line apart.
@@ -125,6 +216,10 @@ func readLine(b []byte) (l line, err error) {
 	case lineIncident:
 		l.Entry, l.back = r.Uvarint(), r.Uvarint()
 		l.text = string(r.Bytes(len(r.B)))
+	case lineMore:
+		l.readMore(&r)
+	case linePolicy:
+		l.Entry, l.policy = r.Uvarint(), readPolicy(&r)
 	default:
 		r.Err = record.ErrFormat
 	}

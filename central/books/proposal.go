@@ -9,8 +9,13 @@ import (
 	"tillstream/subjects"
 )
 
-// opReceipts is the first byte of a proposal's head. Its values are in the journal: never change one.
-const opReceipts = 1
+// Operations are the first bytes of proposals' heads. Their values are in the journal: never change one.
+const (
+	opReceipts = 1
+	opHold     = 2
+	opPolicy   = 3
+	opRelease  = 4
+)
 
 // Pack is what a store sent, unpacked: per run the records, in order.
 type Pack struct {

@@ -12,14 +12,17 @@ const restDays = 45
 
 // close notes that a chain was begun behind another of the same store, which then moves no more: but for
 // what is still on its way.
-func (s *step) close(store uint16, id *record.ChainID) {
+func (s *step) close(store uint16, found *record.Tip) {
 	b := s.b
-	n, ok := b.chains.find(id)
+	n, ok := b.chains.find(&found.Chain)
 	if !ok || n&atRest != 0 || b.laneOf(n).store != store || b.chains.at(n).closed != 0 {
 		return
 	}
 	b.keepChain(n)
-	b.chains.at(n).closed = s.today
+	c := b.chains.at(n)
+	if c.closed, c.end = s.today, found.Seq; c.seq >= c.end {
+		s.letGo(c, true)
+	}
 }
 
 // rest lets go of chains, once in each day of the journal.
@@ -31,7 +34,7 @@ func (s *step) rest() {
 	b.day = s.today
 	homes := map[uint16]bool{}
 	b.chains.all(func(n uint32, c *chain) {
-		if c.closed == 0 || c.fork || c.seq > math.MaxUint32 || s.today-max(c.closed, c.moved) <= restDays {
+		if c.closed == 0 || c.fork || c.holds != 0 || c.seq > math.MaxUint32 || s.today-max(c.closed, c.moved) <= restDays {
 			return
 		}
 		b.keepChain(n)

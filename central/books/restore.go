@@ -11,8 +11,9 @@ import (
 
 // Sizes of what lies in a snapshot one after the other.
 const (
-	accountSize = 16 + 8*5 + 1 // at least
-	chainSize   = 4 + 16 + 32 + 8 + 8 + 4 + 2*3 + 1 + 16
+	accountSize = 16 + 8*5 + 1 + 1 // at least
+	chainSize   = 4 + 16 + 32 + 8 + 8 + 4 + 2*3 + 1 + 8 + 16
+	ridSize     = 16 + 4 + 4
 	restedSize  = 16 + 8 + 4 + 4
 	changeSize  = 8 + 4 + 2 + 1
 )
@@ -49,7 +50,10 @@ type restoring struct {
 	restsN uint32
 	accN   int
 	ridsN  int
+	blocks int
 	feeds  []int
+
+	holds, coupons, deals, waits poolHead
 }
 
 func (in *restoring) take(p []byte) error {
@@ -74,6 +78,16 @@ func (in *restoring) take(p []byte) error {
 		err = in.takeFeed(r)
 	case partRids:
 		err = in.takeRids(r)
+	case partBlocks:
+		err = in.takeBlocks(r)
+	case partHolds:
+		err = in.Books.holds.takePart(r, in.holds)
+	case partCoupons:
+		err = in.Books.coupons.takePart(r, in.coupons)
+	case partDeals:
+		err = in.Books.deals.takePart(r, in.deals)
+	case partWaiting:
+		err = in.Books.waits.takePart(r, in.waits)
 	default:
 		r.Err = record.ErrFormat
 	}
@@ -99,10 +113,16 @@ func (in *restoring) takeHead(r *record.Reader) error {
 	}
 	in.headed = true
 	in.totals = readTotals(r)
+	in.policy = readPolicy(r)
+	in.policy.shortest = uint16(limit(r, MaxExpireDays))
+	in.dated = in.policy.shortest != 0
 	for i := range in.digest {
 		in.digest[i] = r.U64()
 	}
 	in.incident, in.day = r.Uvarint(), uint16(limit(r, math.MaxUint16))
+	in.entry, in.at, in.swept = r.U64(), r.I64(), uint32(limit(r, math.MaxUint32))
+	in.holds, in.coupons, in.deals, in.waits = readPoolHead(r), readPoolHead(r), readPoolHead(r), readPoolHead(r)
+	in.blocks = int(limit(r, math.MaxUint32))
 	in.lanesN = int(limit(r, math.MaxUint32))
 	in.chains.n, in.up = uint32(limit(r, atRest-1)), limit(r, atRest-1)
 	in.restsN, in.accN = uint32(limit(r, atRest-1)), int(limit(r, math.MaxUint32))
@@ -157,6 +177,7 @@ func (in *restoring) takeChains(r *record.Reader) error {
 		c.seq, c.changed, c.lane = r.U64(), r.U64(), r.U32()
 		c.begun, c.moved, c.closed = u16(r), u16(r), u16(r)
 		c.fork = r.U8() == 1
+		c.end = r.U64()
 		r.Fill(c.found[:])
 		if r.Err != nil || n >= in.chains.n || int(c.lane) >= len(in.lanes) || c.id.IsZero() {
 			return record.ErrFormat
@@ -202,6 +223,9 @@ func (in *restoring) takeAccounts(r *record.Reader) error {
 		acc, i := in.accounts.push()
 		r.Fill(acc.id[:])
 		acc.balance, acc.debt, acc.changed, acc.at, acc.last = r.I64(), r.I64(), r.U64(), r.I64(), r.U64()
+		if err := in.takeLots(r, acc); err != nil {
+			return err
+		}
 		for range r.Count(4) {
 			var v sighting
 			if v.read(r); v.store == 0 || int(v.store) >= len(in.stores) {
@@ -212,6 +236,22 @@ func (in *restoring) takeAccounts(r *record.Reader) error {
 		index.put(index.hash((*[16]byte)(&acc.id)), i, func(uint32) bool { return false })
 	}
 	return nil
+}
+
+// takeLots reads when an account's balance expires.
+func (in *restoring) takeLots(r *record.Reader, acc *account) error {
+	switch r.U8() {
+	case 0:
+	case 1:
+		acc.lots = oneLot | uint32(u16(r))
+	case 2:
+		if acc.lots = readWords(r, in.lists); acc.lots == 0 {
+			return record.ErrFormat
+		}
+	default:
+		return record.ErrFormat
+	}
+	return r.Err
 }
 
 // room bounds what is made ready for things of which the head promises n: it may promise anything.
@@ -243,7 +283,7 @@ func (in *restoring) takeFeed(r *record.Reader) error {
 
 func (in *restoring) takeRids(r *record.Reader) error {
 	if in.rids.len() == 0 {
-		in.rids.index.expect(in.room(in.ridsN, 16, len(r.B)))
+		in.rids.index.expect(in.room(in.ridsN, ridSize, len(r.B)))
 	}
 	for len(r.B) > 0 && r.Err == nil {
 		var rid record.RID
@@ -251,7 +291,49 @@ func (in *restoring) takeRids(r *record.Reader) error {
 		if in.rids.len() >= in.ridsN {
 			return record.ErrFormat
 		}
-		in.rids.push(&rid)
+		n, _, _ := in.rids.push(&rid)
+		*in.rids.sold(n) = sold{r.U32(), r.U32()}
+		if in.rids.sold(n).account&^notSale > uint32(in.accounts.n) {
+			return record.ErrFormat
+		}
+	}
+	return nil
+}
+
+func (in *restoring) takeBlocks(r *record.Reader) error {
+	for len(r.B) > 0 && r.Err == nil {
+		bl := block{entry: r.U64(), begin: r.U32(), lot: u16(r)}
+		if len(in.rids.blocks) >= in.blocks {
+			return record.ErrFormat
+		}
+		in.rids.blocks = append(in.rids.blocks, bl)
+	}
+	return nil
+}
+
+// stand finds the holds that stand, at their accounts, chains and stores; with what a snapshot says of them
+// they could lie anywhere.
+func (in *restoring) stand() error {
+	b := in.Books
+	for i := range b.holds.n {
+		s := b.holds.slot(i)
+		if !s.used {
+			continue
+		}
+		h := &s.v
+		if int(h.account) > b.accounts.n || int(h.lane) >= len(b.lanes) ||
+			h.stands() && (h.chain >= b.chains.n || !b.chains.awake(h.chain)) {
+			return record.ErrFormat
+		}
+		if h.stands() {
+			b.stand(i)
+		}
+	}
+	for i := range b.deals.n {
+		d := &b.deals.slot(i).v
+		if int(d.account) > b.accounts.n || d.hold > b.holds.n {
+			return record.ErrFormat
+		}
 	}
 	return nil
 }
@@ -259,20 +341,23 @@ func (in *restoring) takeRids(r *record.Reader) error {
 // whole reports whether all came that the head had promised.
 func (in *restoring) whole() error {
 	ok := in.headed && len(in.lanes) == in.lanesN && uint64(in.chains.up) == in.up && in.chains.rests == in.restsN &&
-		in.accounts.n == in.accN && in.rids.len() == in.ridsN
+		in.accounts.n == in.accN && in.rids.len() == in.ridsN && len(in.rids.blocks) == in.blocks &&
+		in.Books.holds.n == in.holds.n && in.Books.coupons.n == in.coupons.n &&
+		in.Books.deals.n == in.deals.n && in.Books.waits.n == in.waits.n
 	for i := range in.feeds {
 		ok = ok && len(in.stores[i].feed) == in.feeds[i]
 	}
 	if !ok {
 		return fmt.Errorf("%w: a part is missing", record.ErrFormat)
 	}
-	return nil
+	return in.stand()
 }
 
 func readTotals(r *record.Reader) Totals {
 	return Totals{
 		Posted: r.U64(), Repeats: r.U64(), Anonymous: r.U64(), Transactions: r.U64(), Incidents: r.U64(),
 		Shopper: r.I64(), Debt: r.I64(), Issued: r.I64(), Returned: r.I64(),
+		Moves: r.U64(), Held: r.I64(), Redeemed: r.I64(), Expired: r.I64(),
 	}
 }
 

@@ -16,10 +16,17 @@ const (
 	partRested   = 'r'
 	partAccounts = 'a' // account, its sightings
 	partFeed     = 'f' // store 2, then rows of it
-	partRids     = 'i'
+	partRids     = 'i' // rid, what it earned
+	partBlocks   = 'b' // where their records lie
+	partHolds    = 'H' // this and the next: pools
+	partCoupons  = 'C'
+	partDeals    = 'D'
+	partWaiting  = 'W'
 )
 
-const snapshotVersion = 2
+// snapshotVersion is 3 since holds and lots. One of before is refused, and the journal is folded from its
+// beginning: what each sale earned, which returns are held to, is not in it.
+const snapshotVersion = 3
 
 // How many things there are in a part.
 const (
@@ -44,6 +51,7 @@ type image struct {
 	rids     rids // without its index
 	accounts kept
 	chains   kept
+	pools    []func(*image, []byte) ([]byte, bool)
 }
 
 // kept are things that may change while the image is written.
@@ -89,20 +97,30 @@ func (b *Books) Freeze() func([]byte) ([]byte, bool) {
 		m.feeds = append(m.feeds, s.feed)
 	}
 	m.head = b.appendHead([]byte{partHead, snapshotVersion})
+	m.pools = []func(*image, []byte) ([]byte, bool){b.holds.freeze(), b.coupons.freeze(), b.deals.freeze(), b.waits.freeze()}
 	b.frozen = m
 	return m.next
 }
 
 // Thaw is [fold.Machine]'s.
-func (b *Books) Thaw() { b.frozen = nil }
+func (b *Books) Thaw() {
+	b.frozen = nil
+	b.holds.kept, b.coupons.kept, b.deals.kept, b.waits.kept = nil, nil, nil, nil
+}
 
 // next appends the next part.
 func (m *image) next(dst []byte) ([]byte, bool) {
 	steps := [...]func([]byte) ([]byte, bool){
-		m.nextHead, m.nextLanes, m.nextChains, m.nextRested, m.nextAccounts, m.nextFeed, m.nextRids,
+		m.nextHead, m.nextLanes, m.nextChains, m.nextRested, m.nextAccounts, m.nextFeed, m.nextRids, m.nextBlocks,
 	}
-	for m.step < len(steps) {
-		if out, ok := steps[m.step](dst); ok {
+	for m.step < len(steps)+len(m.pools) {
+		out, ok := dst, false
+		if m.step < len(steps) {
+			out, ok = steps[m.step](dst)
+		} else {
+			out, ok = m.pools[m.step-len(steps)](m, dst)
+		}
+		if ok {
 			return out, true
 		}
 		m.step, m.at = m.step+1, 0
@@ -216,18 +234,41 @@ func (m *image) nextRids(dst []byte) ([]byte, bool) {
 	}
 	dst = append(dst, partRids)
 	for i := from; i < to; i++ {
-		dst = append(dst, m.rids.at(m.rids.begin + uint32(i))[:]...)
+		n := m.rids.begin + uint32(i)
+		s := m.rids.sold(n)
+		dst = append(dst, m.rids.at(n)[:]...)
+		dst = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, s.account), s.earned)
+	}
+	return dst, true
+}
+
+func (m *image) nextBlocks(dst []byte) ([]byte, bool) {
+	from, to := m.take(ridsInPart, len(m.rids.blocks))
+	if from == to {
+		return dst, false
+	}
+	dst = append(dst, partBlocks)
+	for _, bl := range m.rids.blocks[from:to] {
+		dst = binary.BigEndian.AppendUint32(record.AppendU64(dst, bl.entry), bl.begin)
+		dst = binary.BigEndian.AppendUint16(dst, bl.lot)
 	}
 	return dst, true
 }
 
 func (b *Books) appendHead(dst []byte) []byte {
 	num := binary.AppendUvarint
-	dst = b.totals.append(dst)
+	dst = b.totals.appendMore(b.totals.append(dst))
+	dst = num(b.policy.append(dst), uint64(b.policy.shortest))
 	for _, v := range b.digest {
 		dst = record.AppendU64(dst, v)
 	}
 	dst = num(num(dst, b.incident), uint64(b.day))
+	dst = record.AppendU64(record.AppendU64(dst, b.entry), uint64(b.at))
+	dst = num(dst, uint64(b.swept))
+	for _, head := range [...]func([]byte) []byte{b.holds.appendHead, b.coupons.appendHead, b.deals.appendHead, b.waits.appendHead} {
+		dst = head(dst)
+	}
+	dst = num(dst, uint64(len(b.rids.blocks)))
 	dst = num(num(num(dst, uint64(len(b.lanes))), uint64(b.chains.n)), uint64(b.chains.up))
 	dst = num(num(dst, uint64(b.chains.rests)), uint64(b.accounts.n))
 	dst = num(num(dst, uint64(b.rids.begin)), uint64(b.rids.len()))
@@ -251,16 +292,32 @@ func (t *Totals) append(b []byte) []byte {
 	return b
 }
 
+// appendMore appends what there has been since there are holds and lots.
+func (t *Totals) appendMore(b []byte) []byte {
+	for _, v := range [...]uint64{t.Moves, uint64(t.Held), uint64(t.Redeemed), uint64(t.Expired)} {
+		b = record.AppendU64(b, v)
+	}
+	return b
+}
+
 func (s sighting) append(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(s.store)<<16|uint32(s.day))
 }
 
-// appendAccount appends an account with all its sightings.
+// appendAccount appends an account with its lots and all its sightings.
 func (b *Books) appendAccount(dst []byte, i uint32) []byte {
 	acc := b.accounts.at(i)
 	dst = append(dst, acc.id[:]...)
 	for _, v := range [...]uint64{uint64(acc.balance), uint64(acc.debt), acc.changed, uint64(acc.at), acc.last} {
 		dst = record.AppendU64(dst, v)
+	}
+	switch {
+	case acc.lots == 0:
+		dst = append(dst, 0)
+	case acc.lots&oneLot != 0:
+		dst = binary.BigEndian.AppendUint16(append(dst, 1), uint16(acc.lots))
+	default:
+		dst = appendWords(append(dst, 2), b.lists, acc.lots)
 	}
 	var few [16]sighting
 	seen := b.far.all(few[:0], acc)
@@ -281,11 +338,7 @@ func (c *chain) append(b []byte, number uint32) []byte {
 	for _, v := range [...]uint16{c.begun, c.moved, c.closed} {
 		b = binary.BigEndian.AppendUint16(b, v)
 	}
-	if c.fork {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
+	b = record.AppendU64(append(b, byte(b2u(c.fork))), c.end)
 	return append(b, c.found[:]...)
 }
 

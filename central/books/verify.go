@@ -17,7 +17,8 @@ type Verdict struct {
 const maxWrong = 100 // findings named; the rest is only "more"
 
 // Verify counts the books again from their history and holds the laws to them: every transaction sums
-// to zero; a balance is the sum of its postings and never negative; a rid is posted once; a chain's
+// to zero; a balance is the sum of its postings and of its lots, and never negative; what is held of it is what
+// its holds that stand hold; a coupon is held by one of them at most; a rid is posted once; a chain's
 // records lie without a gap; the totals and the digest are those of what they sum up; each line of history
 // that should name the one before it does. The history must end at the same entry as the books.
 func (b *Books) Verify(h History) (Verdict, error) {
@@ -30,6 +31,8 @@ func (b *Books) Verify(h History) (Verdict, error) {
 		return v.Verdict, fmt.Errorf("verify books: %w", err)
 	}
 	v.settle()
+	v.lots()
+	v.holds()
 	b.verifySums(v)
 	return v.Verdict, nil
 }
@@ -47,6 +50,8 @@ type verdict struct {
 	seqs     map[record.ChainID]uint64 // the last of each
 	incident uint64
 	told     uint64 // incidents
+	moves    uint64
+	policy   Policy
 }
 
 func (v *verdict) wrong(format string, args ...any) {
@@ -58,13 +63,16 @@ func (v *verdict) wrong(format string, args ...any) {
 	}
 }
 
-type sums struct{ shopper, debt, issued, returned int64 }
+type sums struct{ shopper, debt, issued, returned, held, redeemed, expired int64 }
 
 func (s *sums) add(p *Posting) {
 	s.shopper += p.Shopper
 	s.debt += p.Debt
 	s.issued += p.Issued
 	s.returned += p.Returned
+	s.held += p.Held
+	s.redeemed += p.Redeemed
+	s.expired += p.Expired
 }
 
 func (v *verdict) line(at uint64, payload []byte) error {
@@ -88,6 +96,18 @@ func (v *verdict) line(at uint64, payload []byte) error {
 	case linePosting:
 		v.fate(&l)
 		v.posting(at, &l)
+	case lineMore:
+		if l.ofRecord() {
+			v.fate(&l)
+		} else {
+			v.moves++
+		}
+		v.posting(at, &l)
+	case linePolicy:
+		if l.policy.Revision != v.policy.Revision+1 {
+			v.wrong("policy %d comes after policy %d", l.policy.Revision, v.policy.Revision)
+		}
+		v.policy = l.policy
 	case lineIncident:
 		if v.told++; before(at, l.back) != v.incident {
 			v.wrong("the incident at %d of history does not name the one before", at)
@@ -128,7 +148,7 @@ func (v *verdict) posting(at uint64, l *line) {
 		v.wrong("account number %d has postings but is not open", l.account)
 		return
 	}
-	if l.Shopper+l.Debt+l.Issued+l.Returned != 0 {
+	if l.Sum() != 0 {
 		v.wrong("account %s: posting of receipt %s does not sum to zero", v.b.accounts.at(l.account).id, l.RID)
 	}
 	if before(at, l.back) != v.last[l.account] {
@@ -157,11 +177,14 @@ func (v *verdict) settle() {
 	if v.opened != b.accounts.len() {
 		v.wrong("%d accounts are open, history has opened %d", b.accounts.len(), v.opened)
 	}
-	if v.all != (sums{t.Shopper, t.Debt, t.Issued, t.Returned}) {
+	if v.all != (sums{t.Shopper, t.Debt, t.Issued, t.Returned, t.Held, t.Redeemed, t.Expired}) {
 		v.wrong("totals %+v, the postings sum to %+v", t, v.all)
 	}
-	if v.Postings != t.Transactions {
-		v.wrong("%d transactions, but %d postings", t.Transactions, v.Postings)
+	if v.Postings != t.Transactions+t.Moves || v.moves != t.Moves {
+		v.wrong("%d transactions and %d moves, but %d postings with %d", t.Transactions, t.Moves, v.Postings, v.moves)
+	}
+	if p := b.policy; v.policy.Revision != p.Revision || p.Revision > 0 && (v.policy.ExpireDays != p.ExpireDays || v.policy.HoldMinutes != p.HoldMinutes) {
+		v.wrong("policy %+v, history tells of %+v", p, v.policy)
 	}
 	b.chains.all(func(_ uint32, c *chain) {
 		if v.seqs[c.id] != c.seq {
@@ -187,7 +210,7 @@ func (b *Books) verifySums(v *verdict) {
 	var shopper, debt int64
 	for i := range uint32(b.accounts.len()) {
 		acc := b.accounts.at(i)
-		d.add(acc.sum())
+		d.add(b.accountSum(acc))
 		shopper += acc.balance
 		debt -= acc.debt
 	}
@@ -197,10 +220,14 @@ func (b *Books) verifySums(v *verdict) {
 	if d != b.digest {
 		v.wrong("the digest is not that of the accounts and chains")
 	}
+	verifyPool(v, "holds", &b.holds)
+	verifyPool(v, "coupons", &b.coupons)
+	verifyPool(v, "sales that were spent on or given back from", &b.deals)
+	verifyPool(v, "returns that wait", &b.waits)
 	if shopper != t.Shopper || debt != t.Debt {
 		v.wrong("balances and debts sum to %d and %d, the totals say %d and %d", shopper, debt, t.Shopper, t.Debt)
 	}
-	if t.Shopper+t.Debt+t.Issued+t.Returned != 0 {
+	if t.Sum() != 0 {
 		v.wrong("the totals do not sum to zero: %+v", t)
 	}
 	if t.Transactions+t.Anonymous != t.Posted {

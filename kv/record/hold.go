@@ -91,6 +91,7 @@ const (
 	HoldNoPoints    HoldState = 6 // refused: the balance does not have them
 	HoldNoCoupon    HoldState = 7 // refused: a coupon is used, held elsewhere or none
 	HoldOther       HoldState = 8 // refused: another question was asked under this id
+	HoldTooMany     HoldState = 9 // refused: too many stand, of this shopper, this till or this store
 )
 
 // HoldAnswer is what the centre says.
@@ -127,7 +128,7 @@ func ReadHoldAnswer(b []byte) (a HoldAnswer, err error) {
 	a.Coupons = r.U8()
 	r.Fill(a.RID[:])
 	a.Expires = r.I64()
-	if err := r.End(); err != nil || version != holdVersion || again > 1 || a.State > HoldOther {
+	if err := r.End(); err != nil || version != holdVersion || again > 1 || a.State > HoldTooMany {
 		return a, fmt.Errorf("read answer about a hold: %w", ErrFormat)
 	}
 	return a, nil
