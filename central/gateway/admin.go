@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,7 +19,6 @@ import (
 	"tillstream/central/replica"
 	"tillstream/central/scrub"
 	"tillstream/central/streams"
-	"tillstream/kv/record"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
 )
@@ -75,8 +73,8 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /v1/scrub", answer(a.scrub))
 	mux.HandleFunc("POST /v1/scrub/repair", answer(a.repair))
 	mux.HandleFunc("GET /v1/incidents", answer(a.incidents))
-	mux.HandleFunc("POST /v1/books/account", answer(a.account))
 	mux.HandleFunc("POST /v1/books/verify", answer(a.verify))
+	a.handleBooks(mux)
 	mux.HandleFunc("GET /v1/journal", a.journal)
 	mux.HandleFunc("POST /v1/archive/close", answer(a.closeSegment))
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
@@ -151,6 +149,8 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusConflict, "unsafe", err.Error())
 	case errors.Is(err, scrub.ErrBusy):
 		problem(w, http.StatusConflict, "busy", err.Error())
+	case errors.Is(err, errOther):
+		problem(w, http.StatusConflict, "conflict", err.Error())
 	case errors.Is(err, errUnhealthy):
 		problem(w, http.StatusServiceUnavailable, "unhealthy", err.Error())
 	case errors.Is(err, scrub.ErrNotReady):
@@ -207,93 +207,6 @@ func (a *Admin) status(r *http.Request) (Status, error) {
 		out.Accounts, out.Totals = a.cfg.Books.Accounts(), a.cfg.Books.Totals()
 		out.Entry, out.Digest = entry, a.cfg.Books.Digest().String()
 	})
-	return out, err
-}
-
-// AccountQuestion is the body of POST /v1/books/account: a card number or an account.
-type AccountQuestion struct {
-	Card    string `json:"card,omitempty"`
-	Account string `json:"account,omitempty"`
-	Entry   uint64 `json:"not_before,omitempty"` // journal entry that the answer must contain
-}
-
-// Account is its answer.
-type Account struct {
-	Account  string    `json:"account"`
-	Balance  int64     `json:"balance"`
-	Debt     int64     `json:"debt"`
-	AsOf     time.Time `json:"as_of"`
-	Entry    uint64    `json:"entry"` // this node has folded so far
-	Postings []Posting `json:"postings"`
-}
-
-// Posting is one line of an account.
-type Posting struct {
-	Entry   uint64    `json:"entry"`
-	At      time.Time `json:"at"`
-	Receipt string    `json:"receipt"`
-	Kind    string    `json:"kind"`
-	Points  int64     `json:"points"` // into the balance
-	Debt    int64     `json:"debt"`   // + owed, - repaid
-}
-
-func (a *Admin) account(r *http.Request) (Account, error) {
-	var q AccountQuestion
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		return Account{}, fmt.Errorf("%w: %w", errRequest, err)
-	}
-	id, err := a.accountID(q)
-	if err != nil {
-		return Account{}, err
-	}
-	out := Account{Account: id.String()}
-	known := false
-	var newest uint64
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-	defer cancel()
-	err = a.cfg.Replica.Read(ctx, q.Entry, func(entry uint64) {
-		var s record.Shopper
-		s, known = a.cfg.Books.Shopper(id)
-		out.Balance, out.Debt, out.AsOf, out.Entry = s.Balance, s.Debt, time.UnixMilli(s.AsOf).UTC(), entry
-		newest = a.cfg.Books.LastPosting(id)
-	})
-	if err != nil {
-		return Account{}, err
-	}
-	if !known {
-		return Account{}, fmt.Errorf("account %s: %w", id, errUnknown)
-	}
-	out.Postings, err = a.postings(newest)
-	return out, err
-}
-
-func (a *Admin) accountID(q AccountQuestion) (record.AccountID, error) {
-	switch {
-	case (q.Card == "") == (q.Account == ""):
-		return record.AccountID{}, fmt.Errorf("%w: give either card or account", errRequest)
-	case q.Card != "":
-		return a.cfg.Cards.Account(q.Card), nil
-	}
-	id, err := record.ParseAccountID(q.Account)
-	if err != nil {
-		return id, fmt.Errorf("%w: %w", errRequest, err)
-	}
-	return id, nil
-}
-
-// maxPostings bounds the lines of one answer: the latest.
-const maxPostings = 1000
-
-// postings reads an account's newest lines, and gives them oldest first.
-func (a *Admin) postings(newest uint64) ([]Posting, error) {
-	out := []Posting{}
-	err := books.Postings(a.cfg.Replica, newest, func(p books.Posting) bool {
-		out = append(out, Posting{p.Entry, time.UnixMilli(p.At).UTC(), p.RID.String(), p.Kind.String(), p.Shopper, -p.Debt})
-		return len(out) < maxPostings
-	})
-	slices.Reverse(out)
 	return out, err
 }
 

@@ -15,7 +15,9 @@ import (
 type booksCommand struct {
 	Verify  verifyCommand  `cmd:"" help:"Have every node count its books again and compare them. Exit status 1 if something is wrong."`
 	Rebuild rebuildCommand `cmd:"" help:"Make the books again, here, from the journal's first entry, and compare digests. Exit status 1 if they differ."`
-	Account accountCommand `cmd:"" help:"Print an account: balance, debt, and its latest 1,000 postings."`
+	Account accountCommand `cmd:"" help:"Print an account: balance and its lots, debt, holds, and its latest 1,000 postings."`
+	Policy  policyCommand  `cmd:"" help:"Print for how long points are good and holds stand, or put it."`
+	Holds   holdsCommand   `cmd:"" help:"List holds that are past their time and stand because their tills may still use them, or let go of one."`
 }
 
 type verifyCommand struct{}
@@ -82,15 +84,39 @@ func printAccount(b *bytes.Buffer, a gateway.Account) {
 	t := newTable(b)
 	t.row("account", a.Account)
 	t.row("balance", a.Balance)
+	t.row("held", a.Held)
 	t.row("debt", a.Debt)
 	t.row("as of", a.AsOf.Format(time.RFC3339))
 	t.row("entry", a.Entry)
 	t.end()
+	if len(a.Lots) > 0 {
+		b.WriteString("\n")
+		t = newTable(b)
+		t.row("LOT", "EXPIRES")
+		for _, l := range a.Lots {
+			expires := "never"
+			if l.Expires != nil {
+				expires = l.Expires.Format(time.DateOnly)
+			}
+			t.row(l.Points, expires)
+		}
+		t.end()
+	}
+	if len(a.Holds) > 0 {
+		b.WriteString("\n")
+		printHolds(b, a.Holds)
+	}
 	b.WriteString("\n")
 	t = newTable(b)
-	t.row("ENTRY", "AT", "RECEIPT", "KIND", "POINTS", "DEBT")
+	t.row("ENTRY", "AT", "RECEIPT OR HOLD", "KIND", "POINTS", "DEBT", "HELD", "SPENT", "EXPIRED")
 	for _, p := range a.Postings {
-		t.row(p.Entry, p.At.Format(time.RFC3339), p.Receipt, p.Kind, fmt.Sprintf("%+d", p.Points), fmt.Sprintf("%+d", p.Debt))
+		kind := p.Kind
+		if p.Why != "" {
+			kind += ", " + p.Why
+		}
+		t.row(p.Entry, p.At.Format(time.RFC3339), orDash(p.Receipt), kind, signed(p.Points), signed(p.Debt), signed(p.Held), signed(p.Spent), signed(p.Expired))
 	}
 	t.end()
 }
+
+func signed(n int64) string { return fmt.Sprintf("%+d", n) }
