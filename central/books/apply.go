@@ -346,7 +346,7 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 	case h.Account.IsZero():
 		b.remember(h, n, 0)
 		b.totals.Anonymous++
-		if h.Spent != 0 || h.Hold != (record.RID{}) {
+		if h.Kind == record.KindSale && (h.Spent != 0 || h.Hold != (record.RID{})) {
 			s.spend(nil, 0, h, n, &l.Posting)
 		}
 		s.tell(&l)
@@ -359,7 +359,7 @@ func (s *step) receipt(c *chain, number uint32, h *record.Header, at int) {
 		s.done(acc)
 	}
 	if b.waits.live > 0 {
-		s.cameTo(&h.RID, n)
+		s.cameTo(h, n)
 	}
 }
 

@@ -151,10 +151,10 @@ func (s *step) link(r *back, n uint32, l *line) {
 	s.done(acc)
 }
 
-// cameTo posts what waited for a sale, now that it is posted.
-func (s *step) cameTo(rid *record.RID, n uint32) {
+// cameTo posts what waited for a receipt, now that it is posted: if it is no sale, as if it had never come.
+func (s *step) cameTo(h *record.Header, n uint32) {
 	b := s.b
-	i, ok := b.waits.find((*[16]byte)(rid))
+	i, ok := b.waits.find((*[16]byte)(&h.RID))
 	if !ok {
 		return
 	}
@@ -162,6 +162,10 @@ func (s *step) cameTo(rid *record.RID, n uint32) {
 	b.waits.drop(i)
 	for ; len(words) > 0; words = words[backWords:] {
 		r := readBack(words)
+		if h.Kind != record.KindSale {
+			s.alone(&r, fmt.Sprintf("names receipt %s, which is no sale", h.RID))
+			continue
+		}
 		s.link(&r, n, &line{kind: lineMore, Posting: Posting{Cause: CauseSale, RID: r.rid}})
 	}
 }
@@ -188,14 +192,19 @@ func (s *step) giveUp(i uint32, w *waiting) {
 	}
 	for ; n > 0; n, words = n-backWords, words[backWords:] {
 		r := readBack(words)
-		s.incident(fmt.Sprintf("return %s names sale %s, which has not come for %d days: it is posted as one without a receipt", r.rid, of, keepDays))
-		if r.account == 0 {
-			continue
-		}
-		acc := s.change(r.account - 1)
-		l := line{kind: lineMore, account: r.account - 1, Posting: Posting{Cause: CauseAlone, Kind: r.kind, RID: r.rid}}
-		s.owe(acc, r.points, 0, &l.Posting)
-		s.book(acc, &l)
-		s.done(acc)
+		s.alone(&r, fmt.Sprintf("names sale %s, which has not come for %d days", of, keepDays))
 	}
+}
+
+// alone posts a return that waited in vain.
+func (s *step) alone(r *back, why string) {
+	s.incident(fmt.Sprintf("return %s %s: it is posted as one without a receipt", r.rid, why))
+	if r.account == 0 {
+		return
+	}
+	acc := s.change(r.account - 1)
+	l := line{kind: lineMore, account: r.account - 1, Posting: Posting{Cause: CauseAlone, Kind: r.kind, RID: r.rid}}
+	s.owe(acc, r.points, 0, &l.Posting)
+	s.book(acc, &l)
+	s.done(acc)
 }

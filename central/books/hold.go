@@ -97,17 +97,17 @@ func (s *step) refused(store uint16, q *record.HoldQuestion) (why record.HoldSta
 	b := s.b
 	home := b.stores[store].id.String()
 	its, known := b.MayHold(home, q.From.Chain)
+	_, taken := b.holds.find((*[16]byte)(&q.ID))
 	switch {
 	case !its:
 		s.incident(fmt.Sprintf("store %s asked for a hold from chain %s, which is not its own", home, q.From.Chain))
 		return record.HoldUnavailable, true
+	case taken:
+		return record.HoldOther, true // another store's
 	case q.ID == (record.RID{}) || q.RID == (record.RID{}) || q.Points == 0 && len(q.Coupons) == 0 || q.Points > 0 && q.Account.IsZero():
-		return record.HoldUnavailable, true // ingest and gateway let nothing of that through
+		return record.HoldUnavailable, true // the gateway lets nothing of that through
 	case !known || b.rids.find(&q.RID): // or its receipt has come, and nothing would ever use the hold up
 		return record.HoldUnavailable, true
-	}
-	if _, taken := b.holds.find((*[16]byte)(&q.ID)); taken {
-		return record.HoldOther, true // another store's
 	}
 	n, _ := b.chains.find(&q.From.Chain)
 	if b.stores[store].holds >= holdsOfStore || b.standing(b.chains.at(n).holds, inChain) >= holdsOfChain {

@@ -115,6 +115,9 @@ func (l *ledger) entry(ps ...fold.Proposal) [][]record.Mark {
 	marks := make([][]record.Mark, len(ps))
 	for i, o := range l.last.Outcomes {
 		var err error
+		if h := ps[i].Head; len(h) > 0 && h[0] >= opHold && h[0] <= opRelease {
+			continue
+		}
 		if marks[i], err = record.ReadMarks(o); err != nil {
 			l.t.Fatal(err)
 		}

@@ -194,6 +194,7 @@ func (s *step) spend(acc *account, account uint32, h *record.Header, n uint32, p
 		s.incident(fmt.Sprintf("%s: sale %s spends %d points and names hold %s, %s", s.where(), h.RID, h.Spent, h.Hold, strings.TrimPrefix(why, "; ")))
 	}
 	if spent != 0 || used != 0 {
+		slices.SortFunc(from, func(x, y lot) int { return int(x.day) - int(y.day) })
 		words := b.keepLots(from)
 		b.deals.change(b.deal(&h.RID, n), func(d *deal) { d.spent, d.hold, d.lots = spent, used, words })
 	}
