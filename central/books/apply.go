@@ -88,8 +88,8 @@ func (b *Books) unpack(ps []fold.Proposal) {
 	b.in.next()
 	b.packs = b.packs[:0]
 	for i := range ps {
-		if h := ps[i].Head; len(h) > 0 && h[0] != opReceipts {
-			b.packs = append(b.packs, unpacked{command: h})
+		if IsCommand(ps[i].Head) {
+			b.packs = append(b.packs, unpacked{command: ps[i].Head})
 			continue
 		}
 		p, err := b.in.read(ps[i].Head)
@@ -385,7 +385,7 @@ func (s *step) book(acc *account, l *line) {
 	if p.Cause != 0 || p.Held != 0 || p.Redeemed != 0 || p.Expired != 0 {
 		l.kind = lineMore
 	}
-	if !l.ofRecord() {
+	if !l.OfRecord() {
 		t.Moves++
 	}
 	t.Shopper += p.Shopper

@@ -26,50 +26,61 @@ func ReleaseProposal(id record.RID) fold.Proposal {
 	return fold.Proposal{Head: append([]byte{opRelease}, id[:]...)}
 }
 
-// command applies what is no pack, and gives its answer: that of an empty pack if it cannot be read.
-func (s *step) command(b []byte) []byte {
-	said, err := s.obey(b[0], b[1:])
-	if err != nil {
-		s.incident(fmt.Sprintf("proposal %d cannot be read: %v", s.proposal, err))
-		return record.AppendMarks(nil, nil)
-	}
-	return said
+// Command is a proposal that is no pack, taken apart: one of the three.
+type Command struct {
+	Store   subjects.StoreID // who asks about a hold
+	Hold    *record.HoldQuestion
+	Policy  *Policy
+	Release record.RID
 }
 
-func (s *step) obey(op byte, b []byte) ([]byte, error) {
-	r := record.Reader{B: b}
-	switch op {
+// IsCommand reports whether a proposal's head is to be read by ReadCommand, and not by ReadPack.
+func IsCommand(head []byte) bool { return len(head) > 0 && head[0] != opReceipts }
+
+// ReadCommand reads a command's head.
+func ReadCommand(head []byte) (c Command, err error) {
+	r := record.Reader{B: head}
+	switch op := r.U8(); op {
 	case opHold:
-		name := r.Blob()
+		name := string(r.Blob())
 		if r.Err != nil {
-			return nil, r.Err
+			return c, fmt.Errorf("proposal: %w", r.Err)
+		}
+		if c.Store, err = subjects.ParseStoreID(name); err != nil {
+			return c, fmt.Errorf("proposal: %w", err)
 		}
 		q, err := record.ReadHoldQuestion(r.B)
-		if err != nil {
-			return nil, err
-		}
-		store, err := s.b.storeNamed(name)
-		if err != nil {
-			return nil, err
-		}
-		a := s.ask(store, &q)
-		return a.Append(nil), nil
+		c.Hold = &q
+		return c, err
 	case opPolicy:
 		p := readPolicy(&r)
-		if err := r.End(); err != nil {
-			return nil, fmt.Errorf("policy: %w", err)
-		}
-		return s.setPolicy(p), nil
+		c.Policy = &p
 	case opRelease:
-		var id record.RID
-		r.Fill(id[:])
-		if err := r.End(); err != nil {
-			return nil, fmt.Errorf("release: %w", err)
-		}
-		a := s.release(id)
-		return a.Append(nil), nil
+		r.Fill(c.Release[:])
+	default:
+		return c, fmt.Errorf("proposal: %w: unknown operation %d", record.ErrFormat, op)
 	}
-	return nil, fmt.Errorf("%w: unknown operation %d", record.ErrFormat, op)
+	if err := r.End(); err != nil {
+		return c, fmt.Errorf("proposal: %w", err)
+	}
+	return c, nil
+}
+
+// command applies what is no pack, and gives its answer: that of an empty pack if it cannot be read.
+func (s *step) command(head []byte) []byte {
+	c, err := ReadCommand(head)
+	switch {
+	case err != nil:
+		s.incident(fmt.Sprintf("proposal %d cannot be read: %v", s.proposal, err))
+		return record.AppendMarks(nil, nil)
+	case c.Hold != nil:
+		a := s.ask(s.b.storeNumber(c.Store), c.Hold)
+		return a.Append(nil)
+	case c.Policy != nil:
+		return s.setPolicy(*c.Policy)
+	}
+	a := s.release(c.Release)
+	return a.Append(nil)
 }
 
 // release lets go of a hold whatever its till may still have.

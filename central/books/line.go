@@ -99,6 +99,10 @@ type Posting struct {
 	Expired  int64 // into EXPIRED: never negative
 }
 
+// OfRecord reports whether a posting is of a record as it came, and not of what became of it, of a hold or of a
+// lot later.
+func (p *Posting) OfRecord() bool { return p.Cause == 0 || p.Cause == CauseWaits }
+
 // Sum is zero of every posting.
 func (p *Posting) Sum() int64 {
 	return p.Shopper + p.Debt + p.Issued + p.Returned + p.Held + p.Redeemed + p.Expired
@@ -121,9 +125,6 @@ type line struct {
 	policy  Policy
 	Posting
 }
-
-// ofRecord reports whether a posting is of a record as it came, and not of what became of it later.
-func (l *line) ofRecord() bool { return l.kind == linePosting || l.Cause == 0 || l.Cause == CauseWaits }
 
 func (l *line) append(b []byte) []byte {
 	num := binary.AppendUvarint
@@ -163,7 +164,7 @@ func (l *line) appendMore(b []byte) []byte {
 	b = num(num(append(b, byte(l.Cause)), l.Entry), uint64(l.At))
 	b = append(b, l.RID[:]...)
 	b = append(num(num(b, uint64(l.account)), l.back), byte(l.Kind))
-	if l.ofRecord() {
+	if l.OfRecord() {
 		b = num(num(b, uint64(l.chain)), l.seq)
 	}
 	for _, v := range [...]int64{l.Shopper, l.Debt, l.Issued, l.Returned, l.Held, l.Redeemed, l.Expired} {
@@ -179,7 +180,7 @@ func (l *line) readMore(r *record.Reader) {
 	if l.Cause > CauseAlone {
 		r.Err = record.ErrFormat
 	}
-	if l.ofRecord() {
+	if l.OfRecord() {
 		l.fate, l.chain, l.seq = FatePosted, number(r), r.Uvarint()
 	}
 	l.Shopper, l.Debt, l.Issued, l.Returned = amount(r), amount(r), amount(r), amount(r)

@@ -97,7 +97,7 @@ func (v *verdict) line(at uint64, payload []byte) error {
 		v.fate(&l)
 		v.posting(at, &l)
 	case lineMore:
-		if l.ofRecord() {
+		if l.OfRecord() {
 			v.fate(&l)
 		} else {
 			v.moves++

@@ -149,6 +149,14 @@ func readEntry(data []byte) (Entry, error) {
 		return e, err
 	}
 	for i := range in.Proposals {
+		if head := in.Proposals[i].Head; books.IsCommand(head) {
+			c, err := books.ReadCommand(head)
+			if err != nil {
+				e.Unreadable = append(e.Unreadable, fmt.Sprintf("proposal %d: %v", i, err))
+			}
+			e.Commands = append(e.Commands, Command{c, len(e.Packs), slices.Clone(head)})
+			continue
+		}
 		p, err := books.ReadPack(in.Proposals[i].Head)
 		if err == nil {
 			err = p.ReadBodies(in.Proposals[i].Rest)
@@ -213,11 +221,13 @@ func (b *Books) readLines(h books.History) error {
 	}
 	b.Rows = record.Hash(sum.Sum(nil))
 	err = books.Tell(h, func(t *books.Told) error {
-		if t.Fate == 0 {
+		if t.Fate == 0 && t.Account.IsZero() {
 			b.Incidents = append(b.Incidents, Incident{t.Entry, t.Incident})
 			return nil
 		}
-		b.Fates = append(b.Fates, Fate{t.Chain, t.Seq, t.Fate, t.Entry, t.RID})
+		if t.Fate != 0 {
+			b.Fates = append(b.Fates, Fate{t.Chain, t.Seq, t.Fate, t.Entry, t.RID})
+		}
 		if !t.Account.IsZero() {
 			b.Postings = append(b.Postings, Posting{t.Account, t.Posting})
 		}

@@ -38,7 +38,15 @@ type Entry struct {
 	Ends       record.Generation // the one before, of an entry that begins another after a restore
 	Prev, Hash record.Hash
 	Packs      []books.Pack // headers; of bodies only those of start records
+	Commands   []Command    // proposals that are no packs
 	Unreadable []string     // what of it cannot be read, or is not what its header says
+}
+
+// Command is a proposal that is no pack.
+type Command struct {
+	books.Command
+	Behind int // so many packs
+	Head   []byte
 }
 
 // Books is what one node of the centre has made of the journal.

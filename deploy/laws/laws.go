@@ -146,7 +146,9 @@ func NoDouble(h History) []Violation {
 	}
 	lines := map[record.RID]int{}
 	for i := range h.first().Postings {
-		lines[h.first().Postings[i].RID]++
+		if p := &h.first().Postings[i]; p.OfRecord() {
+			lines[p.RID]++
+		}
 	}
 	for rid, n := range lines {
 		if n > 1 {
@@ -206,20 +208,26 @@ func Conservation(h History) []Violation {
 	var sum books.Posting
 	for i := range h.first().Postings {
 		p := &h.first().Postings[i]
-		if p.Shopper+p.Debt+p.Issued+p.Returned != 0 {
+		if p.Sum() != 0 {
 			f.say("the transaction of receipt %s does not sum to zero", p.RID)
 		}
 		sum.Shopper += p.Shopper
 		sum.Debt += p.Debt
 		sum.Issued += p.Issued
 		sum.Returned += p.Returned
+		sum.Held += p.Held
+		sum.Redeemed += p.Redeemed
+		sum.Expired += p.Expired
 	}
 	for _, n := range h.Nodes {
 		t := n.Totals
-		if t.Shopper+t.Debt+t.Issued+t.Returned != 0 {
+		if t.Sum() != 0 {
 			f.say("node %s: the totals do not sum to zero: %+v", n.Node, t)
 		}
-		if t.Shopper != sum.Shopper || t.Debt != sum.Debt || t.Issued != sum.Issued || t.Returned != sum.Returned {
+		sums := books.Posting{
+			Shopper: t.Shopper, Debt: t.Debt, Issued: t.Issued, Returned: t.Returned, Held: t.Held, Redeemed: t.Redeemed, Expired: t.Expired,
+		}
+		if sums != sum {
 			f.say("node %s: the totals %+v are not the sums of the transactions", n.Node, t)
 		}
 		for _, w := range n.Wrong {
@@ -229,7 +237,7 @@ func Conservation(h History) []Violation {
 	m := h.model()
 	if len(h.Nodes) > 0 && len(h.Journal) > 0 {
 		got, want := h.first().Totals, m.totals
-		got.Incidents = 0
+		got.Incidents, got.Moves = 0, 0
 		if got != want {
 			f.say("the totals are %+v, the journal says %+v", got, want)
 		}
@@ -240,45 +248,56 @@ func Conservation(h History) []Violation {
 // NonNegative is I5, at every entry and not only at the last.
 func NonNegative(h History) []Violation {
 	f := finding{law: "I5"}
-	running := map[record.AccountID]modelAccount{}
+	running := map[record.AccountID]runningAccount{}
 	for i := range h.first().Postings { // within an account they are in the order in which they were made
 		p := &h.first().Postings[i]
 		a := running[p.Account]
 		a.balance += p.Shopper
 		a.debt -= p.Debt
+		a.held += p.Held
 		running[p.Account] = a
-		if a.balance < 0 || a.debt < 0 {
-			f.say("account %s has balance %d and debt %d after receipt %s", p.Account, a.balance, a.debt, p.RID)
+		if a.balance < 0 || a.debt < 0 || a.held < 0 {
+			f.say("account %s has balance %d, debt %d and %d held after receipt %s", p.Account, a.balance, a.debt, a.held, p.RID)
 		}
 	}
 	for _, n := range h.Nodes {
 		for id, s := range n.Shoppers {
-			if want := running[id]; s.Balance != want.balance || s.Debt != want.debt {
-				f.say("node %s, account %s: balance %d and debt %d, its transactions say %d and %d", n.Node, id, s.Balance, s.Debt, want.balance, want.debt)
+			if want := running[id]; s.Balance != want.balance || s.Debt != want.debt || s.Held != want.held {
+				f.say("node %s, account %s: balance %d, debt %d and %d held, its transactions say %d, %d and %d",
+					n.Node, id, s.Balance, s.Debt, s.Held, want.balance, want.debt, want.held)
 			}
 		}
 	}
 	return f.all()
 }
 
-// Returns is I11. A return names no sale yet, so the bound is what the return itself says.
+type runningAccount struct{ balance, debt, held int64 }
+
+// Returns is I11: what a record moves as it comes is what the count of its own says. A return takes no more
+// back than its sale earned, and gives no more back than that spent, both less what returns before it did.
 func Returns(h History) []Violation {
 	f := finding{law: "I11"}
-	want := map[record.RID]books.Posting{}
+	want, n := map[record.RID]books.Posting{}, 0
 	for _, t := range h.model().taken {
-		if t.fate == books.FatePosted && !t.head.Account.IsZero() {
+		if t.fate == books.FatePosted && t.posts {
 			want[t.head.RID] = t.lines
 		}
 	}
 	for i := range h.first().Postings {
 		p := &h.first().Postings[i]
+		if !p.OfRecord() {
+			continue
+		}
+		n++
 		w, ok := want[p.RID]
-		if !ok || p.Shopper != w.Shopper || p.Debt != w.Debt || p.Issued != w.Issued || p.Returned != w.Returned {
-			f.say("receipt %s moved %+d points and %+d debt, issued %d, returned %d; its record says %+d, %+d, %d, %d",
-				p.RID, p.Shopper, p.Debt, p.Issued, p.Returned, w.Shopper, w.Debt, w.Issued, w.Returned)
+		got := books.Posting{
+			Shopper: p.Shopper, Debt: p.Debt, Issued: p.Issued, Returned: p.Returned, Held: p.Held, Redeemed: p.Redeemed, Expired: p.Expired,
+		}
+		if !ok || got != w {
+			f.say("receipt %s moved %+v, its record says %+v", p.RID, got, w)
 		}
 	}
-	if n := len(h.first().Postings); len(h.Nodes) > 0 && n != len(want) {
+	if len(h.Nodes) > 0 && n != len(want) {
 		f.say("%d transactions, the journal says %d", n, len(want))
 	}
 	return f.all()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tillstream/central/books"
+	"tillstream/central/books/count"
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -15,9 +16,9 @@ type model struct {
 	chains   map[record.ChainID]*modelChain
 	behind   map[behind]bool // chains behind which another was begun
 	posted   map[record.RID]bool
-	taken    []taken // records that extended their chain, in the journal's order
-	accounts map[record.AccountID]*modelAccount
-	totals   books.Totals // Incidents are only those of old disks
+	taken    []taken      // records that extended their chain, in the journal's order
+	count    *count.Count // of points, holds and coupons
+	totals   books.Totals // without incidents and moves
 	oldDisks []uint64     // entries whose start record found less than was held
 	forks    []string
 	foreign  []string // records that are not their sender's
@@ -37,8 +38,6 @@ type modelChain struct {
 	fork   bool          // nothing more of it is taken
 }
 
-type modelAccount struct{ balance, debt int64 }
-
 // taken is a record that extended its chain.
 type taken struct {
 	head  record.Header
@@ -48,21 +47,55 @@ type taken struct {
 	fate  books.Fate
 	start []byte // the body of a start record
 	lines books.Posting
+	posts bool // it has a transaction, of these lines
 }
 
 func newModel(journal []Entry) *model {
 	m := &model{
 		chains: map[record.ChainID]*modelChain{}, behind: map[behind]bool{}, posted: map[record.RID]bool{},
-		accounts: map[record.AccountID]*modelAccount{},
+		count: count.New(),
 	}
 	for i := range journal {
-		for _, p := range journal[i].Packs {
-			for _, run := range p.Runs {
-				m.run(&journal[i], p.Store, run)
+		e := &journal[i]
+		m.count.Advance(e.At)
+		for k := 0; k <= len(e.Packs); k++ {
+			for _, c := range e.Commands {
+				if c.Behind == k {
+					m.command(&c.Command)
+				}
+			}
+			if k == len(e.Packs) {
+				break
+			}
+			for _, run := range e.Packs[k].Runs {
+				m.run(e, e.Packs[k].Store, run)
 			}
 		}
 	}
+	t := &m.count.Totals
+	m.totals.Issued, m.totals.Returned, m.totals.Redeemed, m.totals.Expired = t.Issued, t.Returned, t.Redeemed, t.Expired
+	for _, a := range m.count.Purses {
+		m.totals.Shopper += a.Balance()
+		m.totals.Debt -= a.Debt
+		m.totals.Held += a.Held
+	}
 	return m
+}
+
+// command takes a proposal that is no pack. One that a store may not make comes to nothing.
+func (m *model) command(c *books.Command) {
+	switch {
+	case c.Policy != nil:
+		m.count.ExpireDays, m.count.HoldMinutes = int(c.Policy.ExpireDays), int(c.Policy.HoldMinutes)
+	case c.Hold == nil:
+		m.count.Release("", c.Release)
+	case c.Hold.Verb == record.HoldRelease:
+		m.count.Release(c.Store.String(), c.Hold.ID)
+	case c.Hold.Verb == record.HoldPlace:
+		if from := m.chains[c.Hold.From.Chain]; from == nil || from.of.Store == c.Store && !from.fork {
+			m.count.Place(c.Store.String(), c.Hold)
+		}
+	}
 }
 
 func (m *model) run(e *Entry, store subjects.StoreID, run []record.Receipt) {
@@ -126,6 +159,7 @@ func (m *model) begin(e *Entry, store subjects.StoreID, r *record.Receipt) *mode
 	m.behind[behind] = true
 	c := &modelChain{of: Place{start.Store, start.Till}, hashes: []record.Hash{r.Header.Hash()}}
 	m.chains[r.Chain] = c
+	m.count.Start(r.Chain, start.Found)
 	m.taken = append(m.taken, taken{head: r.Header, of: c.of, entry: e.Number, at: e.At, fate: books.FateStart, start: r.Data})
 	return c
 }
@@ -135,41 +169,25 @@ func (m *model) take(e *Entry, of Place, h *record.Header) {
 	if m.posted[h.RID] {
 		t.fate = books.FateRepeat
 		m.totals.Repeats++
+		m.count.Record(h)
 		m.taken = append(m.taken, t)
 		return
 	}
 	m.posted[h.RID] = true
 	m.totals.Posted++
-	if h.Account.IsZero() {
-		m.totals.Anonymous++
-	} else {
+	moved := m.count.Record(h)
+	if t.posts = !h.Account.IsZero() || !moved.Account.IsZero(); t.posts && h.Of != (record.RID{}) {
+		sale := m.count.Sales[h.Of]
+		t.posts = sale == nil || !sale.Account.IsZero()
+	}
+	if t.posts {
 		m.totals.Transactions++
-		t.lines = m.post(h)
+	} else {
+		m.totals.Anonymous++
+	}
+	t.lines = books.Posting{
+		Shopper: moved.Shopper, Debt: moved.Debt, Issued: moved.Issued, Returned: moved.Returned, Held: moved.Held,
+		Redeemed: moved.Redeemed, Expired: moved.Expired,
 	}
 	m.taken = append(m.taken, t)
-}
-
-// post moves points: earnings repay debt first, a return takes what there is and leaves the rest as debt.
-func (m *model) post(h *record.Header) (p books.Posting) {
-	a := m.accounts[h.Account]
-	if a == nil {
-		a = &modelAccount{}
-		m.accounts[h.Account] = a
-	}
-	if h.Kind == record.KindSale {
-		p.Debt = min(a.debt, h.Points)
-		p.Shopper = h.Points - p.Debt
-		p.Issued = -h.Points
-	} else {
-		p.Shopper = -min(a.balance, h.Points)
-		p.Debt = -(h.Points + p.Shopper)
-		p.Returned = h.Points
-	}
-	a.balance += p.Shopper
-	a.debt -= p.Debt
-	m.totals.Shopper += p.Shopper
-	m.totals.Debt += p.Debt
-	m.totals.Issued += p.Issued
-	m.totals.Returned += p.Returned
-	return p
 }

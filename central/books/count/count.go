@@ -33,6 +33,7 @@ type Count struct {
 
 	uses   map[record.CouponID]int
 	heldBy map[record.CouponID]*Hold
+	stand  map[*Hold]bool
 	chains map[record.ChainID]*chain
 }
 
@@ -87,7 +88,7 @@ func New() *Count {
 	return &Count{
 		HoldMinutes: 30, Purses: map[record.AccountID]*Purse{}, Holds: map[record.RID]*Hold{}, Sales: map[record.RID]*Sale{},
 		Posted: map[record.RID]bool{}, Waits: map[record.RID][]Return{}, uses: map[record.CouponID]int{},
-		heldBy: map[record.CouponID]*Hold{}, chains: map[record.ChainID]*chain{},
+		heldBy: map[record.CouponID]*Hold{}, stand: map[*Hold]bool{}, chains: map[record.ChainID]*chain{},
 	}
 }
 
@@ -157,7 +158,12 @@ func (m *Count) owe(a *Purse, n int64, first uint16) {
 
 // Advance lets time pass: lots expire at midnight, holds become due.
 func (m *Count) Advance(at int64) {
+	before := m.Today()
 	m.At = at
+	if m.Today() == before {
+		m.letGo()
+		return
+	}
 	for _, a := range m.Purses {
 		for day, n := range a.Lots {
 			if day <= m.Today() {
@@ -171,7 +177,7 @@ func (m *Count) Advance(at int64) {
 
 // letGo ends the holds that are due and whose till is known to be past them.
 func (m *Count) letGo() {
-	byTime := slices.SortedFunc(maps.Values(m.Holds), func(a, b *Hold) int {
+	byTime := slices.SortedFunc(maps.Keys(m.stand), func(a, b *Hold) int {
 		if a.Expires != b.Expires {
 			return int(a.Expires - b.Expires)
 		}
@@ -179,7 +185,7 @@ func (m *Count) letGo() {
 	})
 	for _, h := range byTime {
 		whole := h.chain.closed && h.chain.seq >= h.chain.end
-		if h.State == record.HoldPlaced && h.Expires <= m.At && (h.past || whole) {
+		if h.Expires <= m.At && (h.past || whole) {
 			m.free(h, record.HoldExpired)
 		}
 	}
@@ -187,6 +193,7 @@ func (m *Count) letGo() {
 
 func (m *Count) free(h *Hold, state record.HoldState) {
 	h.State = state
+	delete(m.stand, h)
 	for _, c := range h.Ask.Coupons {
 		delete(m.heldBy, c)
 	}
@@ -229,7 +236,7 @@ func (m *Count) Place(store string, q *record.HoldQuestion) record.HoldState {
 	for _, id := range q.Coupons {
 		m.heldBy[id] = h
 	}
-	m.Holds[q.ID] = h
+	m.Holds[q.ID], m.stand[h] = h, true
 	return record.HoldPlaced
 }
 

@@ -34,7 +34,7 @@ func (m *Count) Record(h *record.Header) (moved Moved) {
 			}
 		}
 	}
-	for _, o := range m.Holds {
+	for o := range m.stand {
 		o.past = o.past || o.chain == c && h.Seq > o.Ask.From.Seq && h.At >= o.Expires
 	}
 	m.letGo()
@@ -132,6 +132,7 @@ func (m *Count) use(o *Hold, h *record.Header, s *Sale, left *int64) (wrong bool
 		}
 	}
 	o.State, s.hold = record.HoldUsed, o
+	delete(m.stand, o)
 	for _, id := range o.Ask.Coupons {
 		by := m.heldBy[id]
 		wrong = wrong || m.uses[id] > 0 || by != nil && by != o
