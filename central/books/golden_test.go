@@ -198,6 +198,7 @@ func TestASnapshotWithoutSalesIsRefused(t *testing.T) {
 // FuzzRestore holds Restore to: no panic, memory in proportion to the bytes, whatever lies in a snapshot.
 func FuzzRestore(f *testing.F) {
 	f.Add(golden(f, "snapshot-3", nil))
+	f.Add(golden(f, "snapshot-3-money", nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var parts [][]byte
 		for r := (record.Reader{B: b}); len(r.B) > 0 && r.Err == nil; {
@@ -219,8 +220,10 @@ func FuzzRestore(f *testing.F) {
 
 // FuzzLine holds readLine to: no panic, and what it reads is written as it was.
 func FuzzLine(f *testing.F) {
-	if err := fold.Lines(golden(f, "history-1", nil)).Lines(func(_ uint64, p []byte) error { f.Add(p); return nil }); err != nil {
-		f.Fatal(err)
+	for _, name := range []string{"history-1", "history-2"} {
+		if err := fold.Lines(golden(f, name, nil)).Lines(func(_ uint64, p []byte) error { f.Add(p); return nil }); err != nil {
+			f.Fatal(err)
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, err := readLine(b)
