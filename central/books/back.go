@@ -102,17 +102,27 @@ func (s *step) apart(acc *account, i uint32, r *back, known bool, l *line) {
 	s.book(acc, l)
 }
 
+// Bounds of what returns of one sale may take: a store that goes wrong may invent any number, and each reads
+// what there is of those before.
+const (
+	waitingMost = 256
+	returnsMost = record.MaxLines
+)
+
 // wait keeps a return until its sale comes.
 func (s *step) wait(of *record.RID, r *back) {
 	b := s.b
-	b.words = r.append(b.words[:0])
 	if i, ok := b.waits.find((*[16]byte)(of)); ok {
-		b.waits.change(i, func(w *waiting) {
-			all := append(b.lists.read(nil, w.back), b.words...)
-			w.back = b.lists.write(w.back, all)
-		})
+		words := b.lists.read(nil, b.waits.at(i).back)
+		if len(words) >= waitingMost*backWords {
+			s.alone(r, fmt.Sprintf("names sale %s, for which %d wait", of, waitingMost))
+			return
+		}
+		words = r.append(words)
+		b.waits.change(i, func(w *waiting) { w.back = b.lists.write(w.back, words) })
 		return
 	}
+	b.words = r.append(b.words[:0])
 	b.waits.add(waiting{of: *of, back: b.lists.write(0, b.words)})
 }
 
@@ -133,7 +143,10 @@ func (s *step) link(r *back, n uint32, l *line) {
 	if r.account != 0 && r.account != account {
 		s.incident(fmt.Sprintf("%s: return %s names another shopper than sale %s: it is posted to the sale's", s.where(), r.rid, d.rid))
 	}
-	b.deals.change(i, func(d *deal) { d.returns = b.lists.add(d.returns, r.entry) })
+	if where := b.lists.read(nil, d.returns); len(where) < returnsMost {
+		where = append(where, r.entry)
+		b.deals.change(i, func(d *deal) { d.returns = b.lists.write(d.returns, where) })
+	}
 	if r.rearm {
 		s.rearm(i)
 	}

@@ -26,8 +26,8 @@ type Books struct {
 	waits    pool[waiting]
 	due      dueHolds
 	policy   Policy
-	dated    bool   // points expire, or have: accounts are swept
-	swept    uint32 // where the sweep of accounts has come to on this day
+	dated    bool // points expire, or have: accounts are swept
+	swept    round
 	totals   Totals
 	digest   digest // of accounts and chains
 	incident uint64 // position in history of the newest; zero: none

@@ -314,6 +314,7 @@ func TestACouponUsedTwiceIsAnIncident(t *testing.T) {
 	l.state(l.ask("0001", c.place(52, 5, 1, 0, 7)), record.HoldNoCoupon, false)
 	l.newest(c.back(6, 2, 1, 0, 0))
 	l.state(l.ask("0001", c.place(52, 5, 1, 0, 7)), record.HoldPlaced, false)
+	l.newest(c.spends(5, 1, 0, 0, 52))
 	l.newest(c.back(7, 2, 1, 0, 0)) // armed again once: a second return frees nobody's coupon
 	l.state(l.ask("0001", c.place(53, 8, 1, 0, 7)), record.HoldNoCoupon, false)
 	l.verify()

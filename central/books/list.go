@@ -77,9 +77,3 @@ func (l *lists) write(head uint32, words []uint64) uint32 {
 	l.drop(rest)
 	return first
 }
-
-// add puts one word behind a list.
-func (l *lists) add(head uint32, word uint64) uint32 {
-	var few [16]uint64
-	return l.write(head, append(l.read(few[:0], head), word))
-}

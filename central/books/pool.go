@@ -16,7 +16,7 @@ type pool[T any] struct {
 	free  uint32 // the first that is free, plus one; zero: none
 	live  int
 	sums  digest // of the things that are there
-	swept uint32 // where the sweep of this day has come to
+	swept round
 	form  form[T]
 	kept  *kept // while a snapshot is under way
 }
@@ -131,8 +131,8 @@ func (p *pool[T]) all(fn func(i uint32, v *T)) {
 }
 
 // sweep calls fn for the things that are due for a visit, so that each has one in a day.
-func (p *pool[T]) sweep(t turn, fn func(i uint32, v *T)) {
-	t.visit(&p.swept, p.n, func(i uint32) {
+func (p *pool[T]) sweep(now int64, fn func(i uint32, v *T)) {
+	p.swept.visit(now, p.n, func(i uint32) {
 		if s := p.slot(i); s.used {
 			fn(i, &s.v)
 		}
@@ -149,10 +149,8 @@ func (p *pool[T]) append(dst []byte, i uint32) []byte {
 }
 
 func (p *pool[T]) appendHead(dst []byte) []byte {
-	for _, v := range [...]uint32{p.n, p.free, p.swept} {
-		dst = binary.AppendUvarint(dst, uint64(v))
-	}
-	return dst
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(p.n)), uint64(p.free))
+	return p.swept.append(dst)
 }
 
 // freeze begins a snapshot of the pool and gives what writes its parts.
@@ -179,11 +177,11 @@ func (p *pool[T]) freeze() func(m *image, dst []byte) ([]byte, bool) {
 }
 
 // poolHead is what a snapshot's head says of a pool.
-type poolHead struct{ n, free, swept uint32 }
+type poolHead struct{ n, free uint32 }
 
-func readPoolHead(r *record.Reader) (h poolHead) {
-	h.n, h.free, h.swept = number(r), number(r), number(r)
-	if h.n >= atRest || h.free > h.n || h.swept > h.n {
+func (p *pool[T]) readHead(r *record.Reader) (h poolHead) {
+	h.n, h.free = number(r), number(r)
+	if p.free, p.swept = h.free, readRound(r); h.n >= atRest || h.free > h.n {
 		r.Err = record.ErrFormat
 	}
 	return h
@@ -191,7 +189,6 @@ func readPoolHead(r *record.Reader) (h poolHead) {
 
 // takePart reads a part.
 func (p *pool[T]) takePart(r *record.Reader, h poolHead) error {
-	p.free, p.swept = h.free, h.swept
 	for len(r.B) > 0 && r.Err == nil {
 		if p.n >= h.n {
 			return record.ErrFormat
@@ -214,26 +211,4 @@ func (p *pool[T]) takePart(r *record.Reader, h poolHead) error {
 		}
 	}
 	return nil
-}
-
-// turn is how far the journal's time has gone on with an entry: what a sweep goes by.
-type turn struct {
-	now int64
-	day bool // another one has begun
-}
-
-// visit calls fn for those of n things whose turn has come: within a day all, by the journal's time.
-func (t turn) visit(at *uint32, n uint32, fn func(i uint32)) {
-	if t.now < 0 {
-		return
-	}
-	if t.day {
-		for ; *at < n; *at++ {
-			fn(*at)
-		}
-		*at = 0
-	}
-	for to := uint32(int64(n) * (t.now % dayMS) / dayMS); *at < to; *at++ {
-		fn(*at)
-	}
 }

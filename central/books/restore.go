@@ -120,8 +120,10 @@ func (in *restoring) takeHead(r *record.Reader) error {
 		in.digest[i] = r.U64()
 	}
 	in.incident, in.day = r.Uvarint(), uint16(limit(r, math.MaxUint16))
-	in.entry, in.at, in.swept = r.U64(), r.I64(), uint32(limit(r, math.MaxUint32))
-	in.holds, in.coupons, in.deals, in.waits = readPoolHead(r), readPoolHead(r), readPoolHead(r), readPoolHead(r)
+	in.entry, in.at, in.swept = r.U64(), r.I64(), readRound(r)
+	b := in.Books
+	in.holds, in.coupons = b.holds.readHead(r), b.coupons.readHead(r)
+	in.deals, in.waits = b.deals.readHead(r), b.waits.readHead(r)
 	in.blocks = int(limit(r, math.MaxUint32))
 	in.lanesN = int(limit(r, math.MaxUint32))
 	in.chains.n, in.up = uint32(limit(r, atRest-1)), limit(r, atRest-1)

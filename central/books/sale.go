@@ -52,7 +52,7 @@ func dealForm(ls *lists) form[deal] {
 type EntryRange struct{ From, To uint64 }
 
 // Sale says where in the journal the records of a sale and of its returns lie: the sale's first, then a
-// range for each return that was applied to it, in the order in which they were. Unknown are a sale that has
+// range for each return that was applied to it, in the order in which they were, up to 2,000 of them. Unknown are a sale that has
 // not been posted or is forgotten, and a rid that is not a sale's.
 func (b *Books) Sale(rid record.RID) (where []EntryRange, known bool) {
 	n, ok := b.rids.number(&rid)

@@ -264,7 +264,7 @@ func (b *Books) appendHead(dst []byte) []byte {
 	}
 	dst = num(num(dst, b.incident), uint64(b.day))
 	dst = record.AppendU64(record.AppendU64(dst, b.entry), uint64(b.at))
-	dst = num(dst, uint64(b.swept))
+	dst = b.swept.append(dst)
 	for _, head := range [...]func([]byte) []byte{b.holds.appendHead, b.coupons.appendHead, b.deals.appendHead, b.waits.appendHead} {
 		dst = head(dst)
 	}
