@@ -22,7 +22,7 @@ type Command struct {
 
 	Status    statusCommand    `cmd:"" help:"What every node has folded, and who writes the journal."`
 	Streams   streamsCommand   `cmd:"" help:"The streams: what differs from what should be, and its mending."`
-	Incidents incidentsCommand `cmd:"" help:"What the books have noted for a person: old disk images, copies of tills, chains that are refused."`
+	Incidents incidentsCommand `cmd:"" help:"What the books have noted for a person: old disk images, copies of tills, chains that are refused, sales whose hold was gone, returns beyond their sale."`
 	Books     booksCommand     `cmd:"" help:"The books: their verification, their making again from the journal, one account."`
 	Archive   archiveCommand   `cmd:"" help:"The archive of the journal: the centre's backup."`
 	Scrub     scrubCommand     `cmd:"" help:"Every node's own copy of the journal: read through, and repaired."`
