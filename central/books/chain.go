@@ -114,7 +114,8 @@ func (c *chains) drop(n uint32) {
 
 // awake reports whether a number is of a chain that is not let go of.
 func (c *chains) awake(n uint32) bool {
-	return c.slabs[n/chainSlab] != nil && !c.at(n).id.IsZero()
+	k := int(n / chainSlab)
+	return k < len(c.slabs) && c.slabs[k] != nil && !c.at(n).id.IsZero()
 }
 
 // lay puts a chain to rest.

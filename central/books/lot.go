@@ -58,14 +58,15 @@ func readLots(dst []lot, words []uint64) []lot {
 	return dst
 }
 
-// lotsOf appends an account's lots, oldest first.
+// lotsOf appends an account's lots, oldest first. Readers call it beside each other, so it has no memory of the
+// books'.
 func (b *Books) lotsOf(dst []lot, acc *account) []lot {
 	switch {
 	case acc.lots&oneLot != 0:
 		return append(dst, lot{uint16(acc.lots), acc.balance})
 	case acc.lots != 0:
-		b.words = b.lists.read(b.words[:0], acc.lots)
-		return readLots(dst, b.words)
+		var few [24]uint64
+		return readLots(dst, b.lists.read(few[:0], acc.lots))
 	case acc.balance != 0:
 		return append(dst, lot{never, acc.balance})
 	}
