@@ -61,7 +61,7 @@ func TestMalformedHolds(t *testing.T) {
 			t.Errorf("%s: got %+v, error %v", name, q, err)
 		}
 	}
-	said := (&record.HoldAnswer{State: record.HoldOther}).Append(nil)
+	said := (&record.HoldAnswer{State: record.HoldTooMany}).Append(nil)
 	said[1]++
 	if a, err := record.ReadHoldAnswer(said); !errors.Is(err, record.ErrFormat) {
 		t.Errorf("an unknown state: got %+v, error %v", a, err)
