@@ -98,7 +98,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	n.serve = []func(context.Context) error{
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
-		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Log: n.log}).Run,
+		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, JS: n.js, Log: n.log}).Run,
 		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net.Brand), Log: n.log}).Run,
 	}
 	return n, nil

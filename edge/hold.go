@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tillstream/kv/record"
 	"tillstream/subjects"
@@ -30,6 +31,10 @@ func (n *Node) askHold(ctx context.Context, q []byte) ([]byte, error) {
 	return a.Data, nil
 }
 
+// holdForTill bounds a store's question to the centre: a till that waits for 150 ms has gone by then, and a hold
+// that comes too late for it is given back.
+const holdForTill = 500 * time.Millisecond
+
 // holds passes the questions of a store's tills to the centre, as they came: a store has no say in them.
 func (n *Node) holds() *service.Service {
 	return service.New(service.Config{
@@ -40,7 +45,10 @@ func (n *Node) holds() *service.Service {
 			if _, err := record.ReadHoldQuestion(q.Data); err != nil {
 				return a, &service.Refusal{Err: err}
 			}
-			ctx, cancel := context.WithTimeout(ctx, askStore)
+			if !n.Linked() {
+				return a, errNoLine // the till hears it at once
+			}
+			ctx, cancel := context.WithTimeout(ctx, holdForTill)
 			defer cancel()
 			a.Data, err = n.askHold(ctx, q.Data)
 			return a, err

@@ -89,3 +89,6 @@ func (n *Node) lookup(ctx context.Context, q service.Question) (a service.Answer
 	}
 	return a, err
 }
+
+// Shopper is what this node knows of an account.
+func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { return n.cache.Shopper(a) }

@@ -51,6 +51,8 @@ type Node struct {
 
 	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
 	ringKept atomic.Bool  // by the upstream
+
+	sales *sales // of a store's tills; nil at a till
 }
 
 // How often the journal is asked whether it is well, and lets go of what is posted and old.
@@ -103,6 +105,7 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
 		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Shelf: n.baskets, AskStore: n.askBaskets(), Hold: n.hold,
+		Linked: n.Linked, Sale: n.sale, Returns: n.returns,
 		Rules:   n.rules,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
 		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
@@ -143,7 +146,7 @@ func (n *Node) openStores(ring *seal.Ring, distrust bool) (err error) {
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
 		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
-		Distrust: distrust, Kept: func(hs []record.Header) { n.cache.Overlay(hs) }, Log: n.log,
+		Distrust: distrust, Kept: n.kept, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -225,10 +228,11 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.parts = append(n.parts, n.uplink.Run, n.feed.Run, n.keepRing)
 	}
 	if !n.cfg.isTill() {
+		n.sales = newSales()
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
 			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
-			n.lookups().Run, n.holds().Run, n.keyRings().Run, n.basketsOfTills().Run)
+			n.lookups().Run, n.holds().Run, n.salesService().Run, n.keyRings().Run, n.basketsOfTills().Run, n.readSales)
 	}
 	n.measure(registry)
 }
@@ -306,6 +310,9 @@ func (n *Node) tend(ctx context.Context) error {
 			if err := n.sweep(now); err != nil {
 				return err
 			}
+			if n.sales != nil {
+				n.sales.forget(n.journal)
+			}
 			if err := n.cache.SweepReference(now); errors.Is(err, cache.ErrDamaged) {
 				return err
 			} else if err != nil {
@@ -379,9 +386,6 @@ func (n *Node) Waiting() (unconfirmed, unposted int) {
 	unposted, _ = n.journal.Unposted()
 	return unconfirmed, unposted
 }
-
-// Shopper is what this node knows of an account.
-func (n *Node) Shopper(a record.AccountID) (record.Shopper, bool, error) { return n.cache.Shopper(a) }
 
 // Catalogue is what every store gets, as this node has it.
 func (n *Node) Catalogue() *catalogue.Catalogue { return n.cache.Catalogue() }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/central/books"
 	"tillstream/central/replica"
@@ -21,6 +22,7 @@ type POSConfig struct {
 	Conn    *nats.Conn
 	Replica *replica.Replica
 	Books   *books.Books // read under the replica's lock
+	JS      jetstream.JetStream
 	Log     *slog.Logger
 }
 
@@ -43,8 +45,9 @@ func (g *POS) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	errs := make([]error, 2)
-	for i, s := range []*service.Service{lookups, g.holds()} {
+	services := []*service.Service{lookups, g.holds(), g.sales()}
+	errs := make([]error, len(services))
+	for i, s := range services {
 		wg.Go(func() {
 			errs[i] = s.Run(ctx)
 			cancel()

@@ -19,6 +19,7 @@ import (
 	"tillstream/edge/programme"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
+	"tillstream/kv/setting"
 	"tillstream/subjects"
 )
 
@@ -53,6 +54,14 @@ type Config struct {
 
 	// Hold asks the centre about points and coupons set aside. Nil: nobody can be asked.
 	Hold func(context.Context, record.HoldQuestion) (record.HoldAnswer, error)
+	// Linked reports whether the line upward is up: holds are not asked for over a dead one. Nil: it is.
+	Linked func() bool
+
+	// Sale asks upstream for a sale and for all that was given back of it; whole says that the centre was
+	// asked too, and not only the store. Nil: all there is lies here.
+	Sale func(ctx context.Context, rid record.RID) (said record.SaleAnswer, whole bool, err error)
+	// Returns gives the chain's policy for what is given back. Nil: the default.
+	Returns func() setting.Returns
 
 	// Rules are what baskets are priced by: promotions, items, the store's clock. Required.
 	Rules *programme.Revisions
@@ -87,6 +96,7 @@ type API struct {
 	board    *board
 	guesses  guesses
 	past     past
+	holds    holding
 	page     struct { // of docs, once it is asked for
 		once sync.Once
 		text []byte

@@ -125,7 +125,7 @@ func FuzzReceipt(f *testing.F) {
 	}
 	r := &API{read: reader{store: store("0017"), till: till("3"), cards: cards(f), programme: pricing.Base()}}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := r.readSale(question{body: b})
+		s, err := r.readSale(t.Context(), question{body: b})
 		draft := s.draft
 		if err != nil {
 			p := problemOf(err)
@@ -163,7 +163,7 @@ func BenchmarkReadReceipt20Lines(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.readSale(question{body: body}); err != nil {
+		if _, err := r.readSale(b.Context(), question{body: body}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -136,7 +136,10 @@ type Capped = pricing.Capped
 // Committed defines model for Committed.
 type Committed struct {
 	BusinessDate string `json:"business_date"`
-	Currency     string `json:"currency,omitempty"`
+
+	// Coupons Of a return or void, what becomes of the sale's coupons.
+	Coupons  []CouponBack `json:"coupons,omitempty"`
+	Currency string       `json:"currency,omitempty"`
 
 	// Differences What differs, when flagged.
 	Differences []Difference `json:"differences,omitempty"`
@@ -144,7 +147,7 @@ type Committed struct {
 	// Durable Where it is kept: this node's disk; nowhere in training.
 	Durable string `json:"durable"`
 
-	// Flagged Kept although its numbers are not what the rules give.
+	// Flagged Kept although something about it could not be held to the rules.
 	Flagged bool   `json:"flagged,omitempty"`
 	Kind    string `json:"kind"`
 
@@ -198,6 +201,18 @@ type Coupon struct {
 	ValidUntil string `json:"valid_until,omitempty"`
 }
 
+// CouponBack defines model for CouponBack.
+type CouponBack struct {
+	// CodeMasked Example: AU***
+	CodeMasked string `json:"code_masked"`
+
+	// Rearmed It can be used once more.
+	Rearmed bool `json:"rearmed"`
+
+	// Reason Why not: part_kept, policy, already_rearmed or not_held. Others may follow.
+	Reason string `json:"reason,omitempty"`
+}
+
 // CouponCode defines model for CouponCode.
 type CouponCode struct {
 	// Code As scanned. Never repeated in an answer or a log.
@@ -221,7 +236,9 @@ type CouponLookup struct {
 type Difference struct {
 	Found  *int64 `json:"found,omitempty"`
 	Quoted *int64 `json:"quoted,omitempty"`
-	What   string `json:"what"`
+
+	// What Others may follow.
+	What string `json:"what"`
 }
 
 // Disk How the journal stands with its disk.
@@ -294,6 +311,8 @@ type Hold struct {
 
 // HoldRequest defines model for HoldRequest.
 type HoldRequest struct {
+	// Basket That was quoted: if the hold is refused, it is quoted again without.
+	Basket  *Basket      `json:"basket,omitempty"`
 	Coupons []CouponCode `json:"coupons,omitempty"`
 	Points  int64        `json:"points,omitempty"`
 
@@ -405,6 +424,9 @@ type Points struct {
 	// Available What may be spent, as far as this node knows the shopper.
 	Available *int64 `json:"available,omitempty"`
 
+	// Before What could be spent before this document, as far as this node knew.
+	Before *int64 `json:"before,omitempty"`
+
 	// Debt What later earnings repay first.
 	Debt *int64 `json:"debt,omitempty"`
 
@@ -413,6 +435,9 @@ type Points struct {
 
 	// GivenBack Spent points that this return or void gives back.
 	GivenBack *int64 `json:"given_back,omitempty"`
+
+	// Held Set aside by holds, and not in available.
+	Held *int64 `json:"held,omitempty"`
 
 	// Pending Of receipts that the centre has not posted yet; may be negative.
 	Pending *int64 `json:"pending,omitempty"`
@@ -445,7 +470,7 @@ type Problem struct {
 	// Left With return-too-much: the quantity that may still come back.
 	Left string `json:"left,omitempty"`
 
-	// Quote With a 409 of a quote: the new one.
+	// Quote With a 409 of a quote, or of a hold that named its basket: the new one.
 	Quote        *Quote `json:"quote,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 	Status       int    `json:"status"`
@@ -539,7 +564,7 @@ type QuotedPoints struct {
 	BalanceBefore       *int64             `json:"balance_before,omitempty"`
 	EarnedBy            []pricing.EarnedBy `json:"earned_by,omitempty"`
 
-	// SpendReason Why not more.
+	// SpendReason Why not more: balance, max_share, min_spend, block, needs_card, or offline_not_allowed while nobody could set points aside. Others may follow.
 	SpendReason string `json:"spend_reason,omitempty"`
 	ToEarn      int64  `json:"to_earn"`
 	ToSpend     int64  `json:"to_spend"`
@@ -567,21 +592,26 @@ type Return struct {
 	BusinessDate string `json:"business_date"`
 
 	// Currency ISO 4217.
-	Currency      string         `json:"currency"`
-	FiscalNumber  string         `json:"fiscal_number,omitempty"`
-	Lines         []ReturnLine   `json:"lines"`
+	Currency     string       `json:"currency"`
+	FiscalNumber string       `json:"fiscal_number,omitempty"`
+	Lines        []ReturnLine `json:"lines"`
+
+	// ManagerCode Where the chain's policy wants a manager.
+	ManagerCode   string         `json:"manager_code,omitempty"`
 	Of            *SaleReference `json:"of,omitempty"`
 	Operator      string         `json:"operator,omitempty"`
 	ReceiptNumber string         `json:"receipt_number,omitempty"`
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
-	RID            RID      `json:"rid"`
-	Shopper        *Who     `json:"shopper,omitempty"`
-	Store          string   `json:"store,omitempty"`
-	Tenders        []Tender `json:"tenders,omitempty"`
-	Till           string   `json:"till,omitempty"`
-	Training       *bool    `json:"training,omitempty"`
-	UnlinkedReason string   `json:"unlinked_reason,omitempty"`
+	RID      RID      `json:"rid"`
+	Shopper  *Who     `json:"shopper,omitempty"`
+	Store    string   `json:"store,omitempty"`
+	Tenders  []Tender `json:"tenders,omitempty"`
+	Till     string   `json:"till,omitempty"`
+	Training *bool    `json:"training,omitempty"`
+
+	// UnlinkedReason Why no sale is named.
+	UnlinkedReason string `json:"unlinked_reason,omitempty"`
 }
 
 // ReturnLine With `of`, line_id is the sale's. Item and a price are needed where there is no sale to take them

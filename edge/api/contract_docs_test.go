@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 	"tillstream/subjects"
 )
 
@@ -34,7 +36,25 @@ func holds(s *shop, g *target) []exchange {
 		s.hold.Store(&c.said)
 		out = append(out, exchange{name: fmt.Sprint("said ", c.said.State), status: c.status, problem: c.problem, reply: s.send(g, nil, good)})
 	}
+	of := func(edit func(obj)) []byte {
+		return g.body(func(o obj) {
+			var b obj
+			if err := json.Unmarshal(basket(s.t, func(b obj) { b["rid"], b["points_to_spend"] = o["rid"], obj{"mode": "all"} }), &b); err != nil {
+				s.t.Fatal(err)
+			}
+			edit(b)
+			o["basket"] = b
+		})
+	}
+	s.hold.Store(&record.HoldAnswer{State: record.HoldNoPoints})
+	out = append(out, []exchange{
+		{name: "with its basket", status: 409, problem: "hold-refused", reply: s.send(g, nil, of(func(obj) {}))},
+		{name: "another's basket", status: 400, problem: "invalid-field", field: "/basket/rid", reply: s.send(g, nil, of(func(b obj) { b["rid"] = record.NewRID(time.Now()).String() }))},
+		{name: "a wrong basket", status: 400, problem: "invalid-field", field: "/basket/lines/0/quantity", reply: s.send(g, nil, of(func(b obj) { line(b, 0)["quantity"] = "x" }))},
+		{name: "a payment card in it", status: 422, problem: "payment-card-refused", field: "/basket/lines/0/description", reply: s.send(g, nil, of(func(b obj) { line(b, 0)["description"] = visa }))},
+	}...)
 	s.hold.Store(nil)
+	s.clock.Add(holdSilence.Milliseconds())
 	return out
 }
 
@@ -62,6 +82,12 @@ func sales(t *testing.T, s *shop, g *target) []exchange {
 	old := basket(t, nil)
 	changed := basket(t, nil)
 	drink := basket(t, func(o obj) { line(o, 0)["item"] = wine })
+	ended := func(said *record.HoldAnswer) []byte {
+		b := basket(t, func(o obj) { o["points_to_spend"] = obj{"mode": "all"} })
+		bill := paid(t, b, s.quote(b), func(o obj) { o["hold"] = record.NewRID(time.Now()).String() })
+		s.hold.Store(said)
+		return bill
+	}
 	spend := basket(t, func(o obj) { o["points_to_spend"] = obj{"mode": "all"} })
 	happened := basket(t, nil)
 	trained := basket(t, func(o obj) { o["training"] = true })
@@ -80,6 +106,10 @@ func sales(t *testing.T, s *shop, g *target) []exchange {
 		{name: "training", status: 201, reply: s.send(g, map[string]string{"Authorization": "Bearer " + practice}, g.body(nil))},
 		training(s, g),
 	}
+	out = append(out,
+		exchange{name: "an ended hold", status: 409, problem: "hold-expired", field: "/hold", reply: s.send(g, nil, ended(&record.HoldAnswer{State: record.HoldExpired}))},
+		exchange{name: "a hold nobody can tell of", status: 503, problem: "hold-unavailable", field: "/hold", reply: s.send(g, nil, ended(nil))})
+	s.clock.Add(holdSilence.Milliseconds())
 	return append(out, guesses5(s, g, "/coupons", func(o obj, code string) {
 		o["currency"], o["coupons"] = "EUR", []any{obj{"code": code}}
 		o["quote"] = obj{"digest": "x", "revision": 7, "engine": "1", "context": "x"}
@@ -101,7 +131,17 @@ func returns(s *shop, g *target) []exchange {
 	s.do("POST", "/v1/receipts/"+ridIn(voided)+"/void", map[string]string{HeaderKey: "0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d99"},
 		[]byte(`{"rid":"0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d99","at":"2026-11-20T12:05:00+01:00","business_date":"2026-11-20"}`))
 	one := back("1", "1", ridIn(sold))
+	s.policy.Store(&setting.Returns{Unlinked: setting.ReturnManager, Unverified: setting.ReturnRefuse})
+	defer s.policy.Store(nil)
+	said := func(reason, manager string) []byte {
+		return g.body(func(o obj) { o["unlinked_reason"], o["manager_code"] = reason, manager })
+	}
 	return []exchange{
+		{name: "no reason", status: 422, problem: "return-unlinked-not-allowed", field: "/unlinked_reason", reply: s.send(g, nil, said("", boss))},
+		{name: "no manager", status: 422, problem: "return-unlinked-not-allowed", field: "/manager_code", reply: s.send(g, nil, said("gift", ""))},
+		{name: "a manager", status: 201, reply: s.send(g, nil, said("gift", boss))},
+		{name: "unverified", status: 422, problem: "return-unlinked-not-allowed", field: "/of/rid",
+			reply: s.send(g, nil, g.body(func(o obj) { o["of"] = obj{"rid": record.NewRID(time.Now()).String()} }))},
 		{name: "of a sale", status: 201, request: one, reply: s.send(g, nil, one)},
 		{name: "of a sale, again", status: 200, reply: s.send(g, nil, one)},
 		{name: "of a sale, other", status: 422, problem: "key-reused", reply: s.send(g, nil, bytes.Replace(one, []byte("broken"), []byte("ugly"), 1))},

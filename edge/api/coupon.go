@@ -121,14 +121,23 @@ func (a *API) mayGuess(rid record.RID, field, manager string) error {
 	if !a.guesses.spent(rid) {
 		return nil
 	}
-	var managers record.RID // no basket's: wrong codes of managers are counted under it, for the whole node
-	if manager != "" && !a.guesses.spent(managers) {
-		if a.callers.manager(manager) {
-			return nil
-		}
-		a.guesses.wrong(managers, manager, a.cfg.Now())
+	if a.isManager(manager) {
+		return nil
 	}
 	return &atField{field, errGuesses}
+}
+
+// isManager reports whether a code is a manager's. After five wrong ones it believes none for a while.
+func (a *API) isManager(code string) bool {
+	var managers record.RID // no basket's: wrong codes of managers are counted under it, for the whole node
+	if code == "" || a.guesses.spent(managers) {
+		return false
+	}
+	if a.callers.manager(code) {
+		return true
+	}
+	a.guesses.wrong(managers, code, a.cfg.Now())
+	return false
 }
 
 // coupon gives what is known of a code.

@@ -23,22 +23,30 @@
 // facts under the same revision, and has to come out the same. No answer within two seconds: send the same
 // bytes again, or ask /v1/receipts/{rid}; neither can double the receipt.
 //
+// What a quote spends, points and single-use coupons, is set aside at the centre just before payment, and the
+// receipt names that hold. A hold that no receipt uses the node gives back by itself. While nobody can set
+// aside, quotes leave both out and say so; earning asks nobody.
+//
 // A receipt without a quote goes to the journal exactly as it came. One with a quote is kept with what was
-// priced as a last member "priced", a linked return or a void with "returned": a return a month later
-// finds what each line got there, without the rules of then. The header before the body carries the
-// account, the points and the day, so that nobody above opens the body.
+// priced as a last member "priced", a linked return or a void with "returned": a return a month later, at
+// whichever store, finds what each line got there, without the rules of then. The header before the body
+// carries the account, the points earned and spent, the hold, the sale that a return names, and the day, so
+// that nobody above opens the body.
 //
 // # Durability
 //
 // 201 is said after the journal's fsync. Suspended baskets are files of their own, sealed, fsynced, worth
-// little: 24 hours, at most 100. They lie at the store, and while it cannot be asked on the till ([Shelf]). Messages and the count of wrong coupon codes are in memory only. What was
-// given back of which sale is read from the journal when it is first needed.
+// little: 24 hours, at most 100. They lie at the store, and while it cannot be asked on the till ([Shelf]).
+// Messages, the count of wrong coupon codes and which holds this node has placed are in memory only; a hold is
+// found again by asking. What this till has given back of which sale is read from the journal when it is first
+// needed.
 //
 // # Failure
 //
 // Every error is one entry of the switch in problem.go (RFC 9457). A shopper whom nobody could look up
 // in time is not an error: the sale goes on and its points count. Nor is a coupon that cannot be used, in a
-// quote. A hold that nobody can place is a problem that says: go on without. A damaged or slow cache costs
+// quote. A hold that nobody can place is a problem that says: go on without. A sale that nobody can give in time
+// makes a return unverified: kept and flagged, or refused, as the chain's policy says. A damaged or slow cache costs
 // the shopper's balance in the answer, never the receipt. Stopping answers those who wait; Crash drops them.
 //
 // Payment card numbers are refused in every field of a request, and no problem, log or metric repeats

@@ -9,10 +9,6 @@ import (
 	"tillstream/kv/record"
 )
 
-func (p *Points) balance(s record.Shopper) {
-	p.Available, p.Pending, p.Debt = &s.Balance, &s.Pending, &s.Debt
-}
-
 // errNotAsked means that there was nobody to ask, or no time.
 var errNotAsked = errors.New("upstream is not asked")
 
@@ -83,7 +79,7 @@ func (a *API) find(ctx context.Context, s *Shopper, account record.AccountID, wa
 	here, ok := a.cached(account)
 	if ok && here.AsOf > 0 {
 		s.Stale = a.stale()
-		s.tell(here)
+		a.tellShopper(s, here)
 		a.meters.lookup(s.Source)
 		return nil
 	}
@@ -100,9 +96,9 @@ func (a *API) find(ctx context.Context, s *Shopper, account record.AccountID, wa
 		s.Known, s.Missing, s.Points = false, []string{"points"}, pending(there, true)
 	case found:
 		s.Source = source
-		s.tell(there)
+		a.tellShopper(s, there)
 	case ok: // a new card, whose first receipts lie here
-		s.tell(here)
+		a.tellShopper(s, here)
 	default:
 		a.meters.lookup("unknown")
 		return errCardUnknown
@@ -111,8 +107,8 @@ func (a *API) find(ctx context.Context, s *Shopper, account record.AccountID, wa
 	return nil
 }
 
-func (s *Shopper) tell(r record.Shopper) {
-	s.Points.balance(r)
+func (a *API) tellShopper(s *Shopper, r record.Shopper) {
+	a.balance(s.Points, s.ID, &r)
 	if r.AsOf > 0 {
 		at := time.UnixMilli(r.AsOf).UTC()
 		s.AsOf = &at

@@ -29,7 +29,8 @@ type priced struct {
 	Promotions []gave         `json:"promotions"`
 	Totals     pricing.Totals `json:"totals"`
 	Points     pricing.Points `json:"points"`
-	Differs    []Difference   `json:"differs,omitempty"` // flagged by these
+	Before     *int64         `json:"points_before,omitempty"` // that could be spent, as the quote had it
+	Differs    []Difference   `json:"differs,omitempty"`       // flagged by these
 }
 
 // gave is a promotion that took money off.
@@ -200,12 +201,6 @@ func (a *API) settle(o *offer, training bool) (differs []Difference, err error) 
 			return nil, &atField{"/confirmed", errAge}
 		}
 		differs = append(differs, Difference{What: "age_check"})
-	}
-	if o.needsHold() && o.basket.Hold == "" && !training {
-		if !o.basket.Happened {
-			return nil, &atField{"/hold", errHoldNeeded}
-		}
-		differs = append(differs, Difference{What: "hold"})
 	}
 	return differs, nil
 }

@@ -65,6 +65,7 @@ var (
 	errNoHold      = errors.New("nobody can say about holds")
 	errHoldRefused = errors.New("hold refused")
 	errHoldUnknown = errors.New("no such hold")
+	errHoldExpired = errors.New("the hold has ended")
 	errHoldKey     = errors.New("the key is of another hold")
 	errNoBasket    = errors.New("no such basket")
 	errTaken       = errors.New("the basket is not what was seen last")
@@ -90,6 +91,16 @@ type changedError struct {
 }
 
 func (e *changedError) Error() string { return "the quote has changed" }
+
+// refusedError means that a hold was refused; quote is the basket's without it.
+type refusedError struct{ quote *Quote }
+
+func (e *refusedError) Error() string { return errHoldRefused.Error() }
+
+// unlinkedError means that the chain's policy does not let a return pass so.
+type unlinkedError struct{ field, detail, cashier string }
+
+func (e *unlinkedError) Error() string { return e.field + ": " + e.detail }
 
 // leftError means that more is given back than is left.
 type leftError struct{ field, left string }
@@ -120,6 +131,8 @@ func problemOf(err error) *Problem {
 		method  *methodError
 		changed *changedError
 		left    *leftError
+		refused *refusedError
+		blind   *unlinkedError
 		syntax  *jsontext.SyntacticError
 		sense   *json.SemanticError
 	)
@@ -145,6 +158,13 @@ func problemOf(err error) *Problem {
 			"That is a payment card. Scan the loyalty card.").at(card.field)
 	case errors.As(err, &changed):
 		return changed.problem()
+	case errors.As(err, &refused):
+		p := refusalOfSale(errHoldRefused)
+		p.Quote = refused.quote
+		return p
+	case errors.As(err, &blind):
+		return problem("return-unlinked-not-allowed", http.StatusUnprocessableEntity, actAsk, "Not without the sale",
+			blind.detail, blind.cashier).at(blind.field)
 	case errors.As(err, &left):
 		p := problem("return-too-much", http.StatusUnprocessableEntity, actAsk, "More than is left",
 			"Of this line less is left to give back.", "Of this item less can still be given back.").at(left.field)
@@ -256,6 +276,10 @@ func refusalOfSale(err error) *Problem {
 		return problem("hold-refused", http.StatusConflict, actAsk, "Not set aside",
 			"The balance or a coupon is not what the quote took it for. Quote again.",
 			"The points or the coupon cannot be used. Calculate again.")
+	case errors.Is(err, errHoldExpired):
+		return problem("hold-expired", http.StatusConflict, actAsk, "What was set aside has gone back",
+			"The hold has ended, or was given back. Place another, or quote again without points and coupons.",
+			"The points or the coupon are not set aside any more. Calculate again.")
 	case errors.Is(err, errHoldKey):
 		return problem("key-reused", http.StatusUnprocessableEntity, actFix, "The key is of another hold",
 			"Another hold was asked for under this key.", textReport)

@@ -74,6 +74,9 @@ func (a *API) gather(o *offer, training bool) error {
 	now := a.cfg.Now()
 	o.facts = facts{made: now.UnixMilli(), at: now.UnixMilli(), training: training}
 	f := &o.facts
+	if !training && !o.basket.Happened && (o.basket.spends() || len(o.basket.Coupons) > 0) {
+		f.cut = a.cut()
+	}
 	if o.basket.At != "" {
 		f.at, _ = readTime(o.basket.At) // it has been read before
 	}
@@ -85,7 +88,8 @@ func (a *API) gather(o *offer, training bool) error {
 		f.known = ok && s.AsOf > 0
 		f.stale = !f.known || a.stale()
 		if f.known {
-			f.available, f.asOf = s.Balance+min(s.Pending, 0), s.AsOf
+			rid, _ := record.ParseRID(o.basket.RID) // it has been read before
+			f.available, f.asOf = a.spendable(o.account, &s)+a.holds.mine(rid, o.account), s.AsOf
 		}
 		if a.cfg.Facts.Shopper != nil {
 			f.shopper, _ = a.cfg.Facts.Shopper(o.account)
@@ -110,6 +114,9 @@ func (a *API) gatherCoupons(o *offer) error {
 		c := a.coupon(o.basket.Coupons[i].Code, o.account)
 		if c.State == couponUnknown {
 			o.facts.left = max(a.guesses.wrong(rid, o.basket.Coupons[i].Code, a.cfg.Now()), 0)
+		}
+		if o.facts.cut && c.SingleUse && c.State == couponUsable {
+			c.State = couponOffline
 		}
 		o.facts.coupons = append(o.facts.coupons, c)
 	}
@@ -156,7 +163,7 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 		}
 		in.Coupons = append(in.Coupons, c)
 	}
-	if b.PointsToSpend != nil {
+	if b.PointsToSpend != nil && !o.facts.cut {
 		in.Spend = pricing.Spend{Mode: b.PointsToSpend.Mode, Points: b.PointsToSpend.Points}
 	}
 	if o.quote, err = r.Pricing(b.Currency).Quote(&in); err != nil {
@@ -279,18 +286,21 @@ func (o *offer) ageCheck() *AgeCheck {
 	return c
 }
 
-// needsHold reports whether points or single-use coupons are in the quote.
-func (o *offer) needsHold() bool {
-	if o.quote.Points.Spent > 0 {
-		return true
-	}
+// takes gives the points and the single-use coupons that are in the quote.
+func (o *offer) takes() (points int64, codes []string) {
 	for i := range o.quote.Promotions {
 		code := o.quote.Promotions[i].Coupon
 		for k := range o.basket.Coupons {
 			if code != "" && o.basket.Coupons[k].Code == code && o.facts.coupons[k].SingleUse {
-				return true
+				codes = append(codes, code)
 			}
 		}
 	}
-	return false
+	return o.quote.Points.Spent, codes
+}
+
+// needsHold reports whether points or single-use coupons are in the quote.
+func (o *offer) needsHold() bool {
+	points, codes := o.takes()
+	return points > 0 || len(codes) > 0
 }

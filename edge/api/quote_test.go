@@ -14,6 +14,7 @@ import (
 
 	"tillstream/edge/pricing"
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 )
 
 // promotionsText is what the tests' shop offers.
@@ -84,6 +85,8 @@ type shop struct {
 	*node
 	clock atomic.Int64 // Unix milliseconds
 	hold  atomic.Pointer[record.HoldAnswer]
+
+	policy atomic.Pointer[setting.Returns]
 }
 
 func open(t *testing.T, change func(*Config)) *shop {
@@ -102,6 +105,12 @@ func open(t *testing.T, change func(*Config)) *shop {
 				return *a, nil
 			}
 			return record.HoldAnswer{}, nil
+		}
+		c.Returns = func() setting.Returns {
+			if p := s.policy.Load(); p != nil {
+				return *p
+			}
+			return setting.Returns{}
 		}
 		if change != nil {
 			change(c)

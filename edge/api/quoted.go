@@ -42,7 +42,27 @@ func (a *API) tellQuote(o *offer) *Quote {
 	a.tellCoupons(told, o)
 	a.warn(told, o)
 	told.Texts = textsOf(q, f.training)
+	told.tellCut(o)
 	return told
+}
+
+// tellCut tells the cashier what cannot be spent while nobody can set it aside.
+func (q *Quote) tellCut(o *offer) {
+	var say []string
+	if o.facts.cut && o.basket.spends() && !o.account.IsZero() {
+		q.Points.SpendReason = offlineNotAllowed
+		say = append(say, textNoPoints)
+	}
+	if slices.ContainsFunc(o.facts.coupons, func(c CouponFacts) bool { return c.State == couponOffline }) {
+		say = append(say, textNoCoupon)
+	}
+	if len(say) == 0 {
+		return
+	}
+	if q.Texts == nil {
+		q.Texts = new(Texts)
+	}
+	q.Texts.Cashier = append(q.Texts.Cashier, say...)
 }
 
 func (a *API) tellCoupons(told *Quote, o *offer) {

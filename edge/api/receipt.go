@@ -28,6 +28,7 @@ type sale struct {
 	kept     *record.Receipt // the same was sent before
 	told     *Committed
 	training bool
+	taken    record.RID // the hold that was taken for it; settled has to follow
 }
 
 // commitReceipt keeps a sale.
@@ -35,7 +36,7 @@ func (a *API) commitReceipt(ctx context.Context, q question) (answer, error) {
 	if err := a.mayKeep(&q); err != nil {
 		return answer{}, err
 	}
-	s, err := a.readSale(q)
+	s, err := a.readSale(ctx, q)
 	if err != nil {
 		return answer{}, err
 	}
@@ -64,7 +65,7 @@ func (a *API) mayKeep(q *question) error {
 }
 
 // readSale reads a receipt and prices it.
-func (a *API) readSale(q question) (s sale, err error) {
+func (a *API) readSale(ctx context.Context, q question) (s sale, err error) {
 	body, err := a.read.basket(q.body)
 	if err != nil {
 		return s, err
@@ -77,7 +78,7 @@ func (a *API) readSale(q question) (s sale, err error) {
 		return s, err
 	}
 	if body.Quote != nil {
-		err := a.readQuoted(&s, q, body)
+		err := a.readQuoted(ctx, &s, q, body)
 		if _, wrong := errors.AsType[*pricing.FieldError](err); wrong && body.Happened {
 			return s, a.readAsItIs(&s, q, body) // the engine does not take it, and it has happened
 		}
@@ -96,7 +97,7 @@ func (a *API) readSale(q question) (s sale, err error) {
 }
 
 // readQuoted is the part of readSale for a receipt with a quote.
-func (a *API) readQuoted(s *sale, q question, body *Basket) (err error) {
+func (a *API) readQuoted(ctx context.Context, s *sale, q question, body *Basket) (err error) {
 	if err := body.checkRest(); err != nil {
 		return err
 	}
@@ -110,12 +111,28 @@ func (a *API) readQuoted(s *sale, q question, body *Basket) (err error) {
 	if err != nil {
 		return err
 	}
+	if !s.training {
+		s.taken, err = a.cover(ctx, o)
+		s.draft.Hold = s.taken
+		switch {
+		case err != nil && !body.Happened:
+			return err
+		case err != nil:
+			// What was paid with is a fact, covered or not: the books settle it, by the hold if it stands.
+			differs = append(differs, Difference{What: "hold"})
+			s.draft.Hold, _ = record.ParseRID(body.Hold)
+		}
+	}
 	s.draft.Rules = o.quote.Revision
 	if !o.account.IsZero() {
-		s.draft.Points = o.quote.Points.Earned
+		s.draft.Points, s.draft.Spent = o.quote.Points.Earned, o.quote.Points.Spent
 	}
 	p := pricedOf(o.quote, q.body, o.facts.at, o.digest, differs)
+	if o.facts.known {
+		p.Before = &o.facts.available
+	}
 	if s.draft.Data, err = withMember(q.body, "priced", p); err != nil {
+		a.settled(s, nil, err)
 		return err
 	}
 	s.told = new(Committed)
@@ -134,6 +151,7 @@ func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
 		return err
 	}
 	s.draft.Rules = sum.Revision
+	s.draft.Hold, _ = record.ParseRID(body.Hold) // what it has set aside goes back; none says how much was spent
 	if !s.draft.Account.IsZero() {
 		s.draft.Points = sum.Points
 	}
@@ -155,16 +173,26 @@ func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
 func (c *Committed) tell(currency string, p *priced) {
 	c.Currency, c.Total, c.Totals = currency, &p.Totals.Net, &p.Totals
 	c.Flagged, c.Differences = len(p.Differs) > 0, p.Differs
+	c.Points.Before = p.Before
 	if p.Points.Spent > 0 {
 		c.Points.Spent = &p.Points.Spent
 	}
 	c.Texts = textsOf(&pricing.Quote{Totals: p.Totals, Currency: currency}, false)
 }
 
+// wantKey wants the document's own rid as its key.
+func (s *sale) wantKey(q *question) error {
+	if key, err := record.ParseRID(q.key); err != nil || key != s.draft.RID {
+		return invalid("/rid", "the header Idempotency-Key names another rid")
+	}
+	return nil
+}
+
 // finish keeps what was read, and answers. What is for training is answered as if it had been kept.
 func (a *API) finish(ctx context.Context, q question, s sale) (answer, error) {
-	if key, err := record.ParseRID(q.key); err != nil || key != s.draft.RID {
-		return answer{}, invalid("/rid", "the header Idempotency-Key names another rid")
+	if err := s.wantKey(&q); err != nil {
+		a.settled(&s, nil, err)
+		return answer{}, err
 	}
 	if s.training {
 		a.tell(s.told, &s.draft)
@@ -174,7 +202,14 @@ func (a *API) finish(ctx context.Context, q question, s sale) (answer, error) {
 	}
 	kept, repeated, err := a.keep(ctx, s.draft)
 	if err != nil {
+		a.settled(&s, nil, err)
 		return answer{}, err
+	}
+	a.settled(&s, &kept.Header, nil)
+	if !repeated && kept.Kind != record.KindSale && kept.Of != (record.RID{}) {
+		if err := a.past.add(&kept); err != nil {
+			a.past.sale = nil // it is read again
+		}
 	}
 	a.meters.receipt(kept.Kind, repeated)
 	a.tell(s.told, &kept)
@@ -228,6 +263,7 @@ func (a *API) tellKept(kept *record.Receipt) *Committed {
 	case err == nil && k.Returned != nil:
 		c.tellReturned(k.Returned)
 	case err == nil:
+		c.tellLink(&kept.Header)
 		var sum pricing.Sum
 		if sum, err = price(kept.Kind, k.Currency, k.Lines, a.read.programme); err == nil {
 			c.Currency, c.Total = sum.Currency, &sum.Total
@@ -251,13 +287,16 @@ func (a *API) tell(c *Committed, r *record.Receipt) {
 		c.Points.Earned = &points
 	} else {
 		c.Points.TakenBack = &points
+		if spent := r.Spent; spent > 0 {
+			c.Points.GivenBack = &spent
+		}
 	}
 	if r.Account.IsZero() {
 		return
 	}
 	switch s, ok := a.cached(r.Account); {
 	case ok && s.AsOf > 0:
-		c.Points.balance(s)
+		a.balance(&c.Points, r.Account, &s)
 	case ok: // only receipts of theirs are here: no word on what they had before
 		c.Points.Pending = &s.Pending
 	}

@@ -1,17 +1,19 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strconv"
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
 	"tillstream/edge/programme"
 	"tillstream/kv/record"
+	"tillstream/kv/setting"
 )
 
 // How far a return is tied to its sale.
@@ -27,7 +29,10 @@ type returned struct {
 	Request string     `json:"request"` // SHA-256 of the bytes that the POS sent
 	Of      record.RID `json:"of"`
 	// Currency is the sale's: a void names none.
-	Currency string `json:"currency"`
+	Currency string       `json:"currency"`
+	Coupons  []CouponBack `json:"coupons,omitempty"`
+	Before   *int64       `json:"points_before,omitempty"` // that could be spent, as this node knew it
+	Differs  []Difference `json:"differs,omitempty"`       // flagged by these
 	pricing.Returned
 }
 
@@ -48,8 +53,13 @@ func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if !s.training {
+		if kept, err := a.keptBefore(&s, &q); kept != nil || err != nil {
+			return a.sameReturn(kept, err)
+		}
+	}
 	if body.Of == nil {
-		return a.finish(ctx, q, s)
+		return a.giveBlind(ctx, q, s, body)
 	}
 	of, err := record.ParseRID(body.Of.RID)
 	if err != nil {
@@ -59,19 +69,55 @@ func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
 	for i := range body.Lines {
 		back[i] = pricing.Return{LineID: body.Lines[i].LineID, Quantity: body.Lines[i].Quantity}
 	}
-	ans, err := a.giveBack(ctx, q, s, of, body.Currency, func(*record.Receipt, *pricing.Quote, []pricing.Return) ([]pricing.Return, error) {
-		return back, nil
-	})
-	if !errors.Is(err, errNoSale) {
-		return ans, err
+	sold, err := a.findSale(ctx, of)
+	if err == nil {
+		return a.giveBack(ctx, q, s, sold, body.Currency, func(*pricing.Quote, []pricing.Return) ([]pricing.Return, error) {
+			return back, nil
+		})
 	}
-	// Another till's or store's: priced as it stands, and settled where both are known.
+	if !errors.Is(err, errNoSale) {
+		return answer{}, err
+	}
+	return a.giveUnverified(ctx, q, s, of, body)
+}
+
+// giveBlind keeps a return that names no sale, if the policy lets it pass.
+func (a *API) giveBlind(ctx context.Context, q question, s sale, body *Return) (answer, error) {
 	if err := a.priceBlind(&s, body); err != nil {
 		return answer{}, err
 	}
-	s.told.Link = linkUnverified
+	policy := a.returnPolicy()
+	if err := a.mayGiveBlind(&policy, body, *s.told.Total); err != nil {
+		return answer{}, err
+	}
 	return a.finish(ctx, q, s)
 }
+
+// giveUnverified keeps a return whose sale nobody could give in time, if the policy lets it pass. It names
+// the sale all the same: the books settle it when they have both.
+func (a *API) giveUnverified(ctx context.Context, q question, s sale, of record.RID, body *Return) (answer, error) {
+	if err := a.priceBlind(&s, body); err != nil {
+		return answer{}, err
+	}
+	policy := a.returnPolicy()
+	if err := a.mayGiveUnverified(&policy, body, *s.told.Total); err != nil {
+		return answer{}, err
+	}
+	s.draft.Of = of
+	s.told.Link, s.told.Flagged, s.told.Differences = linkUnverified, true, unverifiedDiffers()
+	a.past.mu.Lock()
+	defer a.past.mu.Unlock()
+	return a.finish(ctx, q, s)
+}
+
+// unverifiedDiffers flags a return of which the sale was not at hand.
+func unverifiedDiffers() []Difference { return []Difference{{What: differsSale}} }
+
+// What a return is flagged by.
+const (
+	differsSale      = "sale"              // nobody could give it
+	differsElsewhere = "returns_elsewhere" // the centre could not say what others have given back
+)
 
 // readReturn reads a return. One that names no sale is priced too.
 func (a *API) readReturn(q question) (body *Return, s sale, err error) {
@@ -98,102 +144,198 @@ func (a *API) readReturn(q question) (body *Return, s sale, err error) {
 	if len(body.Lines) == 0 {
 		return nil, s, invalid("/lines", "want at least one line")
 	}
-	if body.Of == nil {
-		if err := a.priceBlind(&s, body); err != nil {
-			return nil, s, err
-		}
+	if !isText(body.ManagerCode, maxText) {
+		return nil, s, invalid("/manager_code", "want at most 64 printable characters")
 	}
 	return body, s, checkTenders(body.Tenders)
 }
 
-// priceBlind prices a return by its own lines.
+// priceBlind prices a return by its own lines. One that names its sale takes points back of the sale's shopper,
+// whom the books know.
 func (a *API) priceBlind(s *sale, body *Return) error {
 	sum, err := price(record.KindReturn, body.Currency, linesOf(body.Lines), a.read.programme)
 	if err != nil {
 		return err
 	}
 	s.draft.Rules = sum.Revision
-	if !s.draft.Account.IsZero() {
-		s.draft.Points = sum.Points
+	if body.Of != nil || !s.draft.Account.IsZero() {
+		s.draft.Points = a.wouldEarn(body, sum.Points)
 	}
 	s.told = &Committed{Currency: sum.Currency, Total: &sum.Total, Link: linkBlind}
 	return nil
 }
 
-// giveBack keeps what is given back of a sale that is here. which says what: it is called with the sale
-// and what was given back before. Two returns of one sale follow each other, so that no piece of it comes
-// back twice.
-func (a *API) giveBack(ctx context.Context, q question, s sale, of record.RID, currency string,
-	which func(*record.Receipt, *pricing.Quote, []pricing.Return) ([]pricing.Return, error)) (answer, error) {
-	a.past.mu.Lock()
-	defer a.past.mu.Unlock()
-	if !s.training {
-		if kept, err := a.cfg.Journal.Find(s.draft.RID); err == nil {
-			return a.sameReturn(&kept, &s, q.body)
-		} else if !errors.Is(err, journal.ErrNotFound) {
-			return answer{}, err
-		}
+// wouldEarn is what lines that are given back without their sale would earn now, at the prices that they have:
+// what is to be taken back for them. Where the rules do not take the lines it is what the base programme says.
+func (a *API) wouldEarn(body *Return, base int64) int64 {
+	o := &offer{
+		basket:  &Basket{RID: body.RID, Currency: body.Currency, Lines: linesOf(body.Lines), Shopper: &Who{Identifier: &Identifier{}}},
+		account: record.AccountID{1}, // anybody
+		facts:   facts{at: a.cfg.Now().UnixMilli()},
 	}
-	sold, err := a.cfg.Journal.Find(of)
-	switch {
-	case errors.Is(err, journal.ErrNotFound), err == nil && sold.Kind != record.KindSale:
-		return answer{}, errNoSale
-	case err != nil:
-		return answer{}, err
+	for i := range o.basket.Lines {
+		o.basket.Lines[i].PriceOverride = true // no promotion
 	}
-	bill, saleCurrency, err := a.billOf(&sold)
+	if err := a.price(o, a.cfg.Rules.Now()); err != nil {
+		return base
+	}
+	return o.quote.Points.Earned
+}
+
+// giveBack keeps what is given back of a sale. which says what: it is called with what the sale was priced
+// to and what was given back before. Two returns of one sale follow each other, so that no piece of it comes
+// back twice at this till.
+func (a *API) giveBack(ctx context.Context, q question, s sale, sold *soldSale, currency string,
+	which func(*pricing.Quote, []pricing.Return) ([]pricing.Return, error)) (answer, error) {
+	bill, saleCurrency, err := a.billOf(&sold.sale)
 	if err != nil {
 		return answer{}, err
 	}
 	if currency != "" && currency != saleCurrency {
 		return answer{}, invalid("/currency", "the sale has another")
 	}
-	before, err := a.past.of(a.cfg.Journal, of)
+	a.past.mu.Lock()
+	defer a.past.mu.Unlock()
+	if !s.training { // meanwhile the same may have come twice
+		if kept, err := a.keptBefore(&s, &q); kept != nil || err != nil {
+			return a.sameReturn(kept, err)
+		}
+	}
+	own, err := a.past.of(a.cfg.Journal, sold.sale.RID)
 	if err != nil {
 		return answer{}, err
 	}
-	if before.void {
+	b := sumOfParts(bill, merge(own, sold.parts))
+	if b.void {
 		return answer{}, &atField{"/of/rid", errVoided}
 	}
-	now, err := which(&sold, bill, before.lines)
+	now, err := which(bill, b.lines)
 	if err != nil {
 		return answer{}, err
 	}
-	back, err := bill.Return(before.lines, now)
+	back, err := bill.Return(b.lines, now)
 	if err != nil {
 		return answer{}, leftOf(err, now)
 	}
-	s.draft.Account, s.draft.Points, s.draft.Rules = sold.Account, back.PointsTakenBack, sold.Rules
-	r := &returned{Request: sumOf(q.body), Of: of, Currency: saleCurrency, Returned: *back}
+	r, err := a.fill(&s.draft, sold, bill, &b, back, now)
+	if err != nil {
+		return answer{}, err
+	}
+	r.Request, r.Currency = sumOf(q.body), saleCurrency
 	if s.draft.Data, err = withMember(q.body, "returned", r); err != nil {
 		return answer{}, err
 	}
 	s.told = new(Committed)
 	s.told.tellReturned(r)
-	ans, err := a.finish(ctx, q, s)
-	if err == nil && !s.training {
-		a.past.add(of, now, s.draft.Kind == record.KindVoid)
+	return a.finish(ctx, q, s)
+}
+
+// fill fills in what the header says of a return, and gives what the body is to keep of it. Earlier returns
+// that were kept without the sale at hand may have taken other points than their part had: nothing beyond
+// the sale's own is taken or given, and whoever gives back the last of it settles the rest.
+func (a *API) fill(h *record.Receipt, sold *soldSale, bill *pricing.Quote, b *before, back *pricing.Returned, now []pricing.Return) (*returned, error) {
+	left, err := bill.Left(append(slices.Clip(b.lines), now...))
+	if err != nil {
+		return nil, err
 	}
-	return ans, err
+	whole := len(left) == 0
+	var earned, spent int64
+	for i := range bill.Lines {
+		earned += bill.Lines[i].PointsEarned
+		spent += bill.Lines[i].PointsSpent
+	}
+	back.PointsTakenBack = bounded(back.PointsTakenBack, earned-b.points, whole)
+	back.PointsGivenBack = bounded(back.PointsGivenBack, spent-b.spent, whole)
+	h.Of, h.Account, h.Rules = sold.sale.RID, sold.sale.Account, sold.sale.Rules
+	h.Points, h.Spent = back.PointsTakenBack, back.PointsGivenBack
+	r := &returned{Of: h.Of, Returned: *back}
+	policy := a.returnPolicy()
+	for i := range bill.Promotions {
+		code := bill.Promotions[i].Coupon
+		if code == "" {
+			continue
+		}
+		c := CouponBack{CodeMasked: maskCode(code)}
+		switch {
+		case !whole:
+			c.Reason = "part_kept"
+		case h.Kind != record.KindVoid && policy.Coupons == setting.CouponsKeep:
+			c.Reason = "policy"
+		case b.rearmed:
+			c.Reason = "already_rearmed"
+		case sold.sale.Hold == record.RID{}:
+			c.Reason = "not_held" // it can be used many times, or was never set aside
+		default:
+			c.Rearmed, h.Rearm = true, true
+		}
+		r.Coupons = append(r.Coupons, c)
+	}
+	if sold.partial {
+		r.Differs = append(r.Differs, Difference{What: differsElsewhere})
+	}
+	if s, ok := a.cached(h.Account); ok && s.AsOf > 0 && !h.Account.IsZero() {
+		n := a.spendable(h.Account, &s)
+		r.Before = &n
+	}
+	return r, nil
+}
+
+// bounded is a part of what is left, or all of it.
+func bounded(part, left int64, whole bool) int64 {
+	if whole {
+		part = left
+	}
+	return max(min(part, left), 0)
+}
+
+// keptBefore gives the return that is kept under a document's rid, nil if there is none.
+func (a *API) keptBefore(s *sale, q *question) (*record.Receipt, error) {
+	if s.wantKey(q) != nil {
+		return nil, nil // finish refuses it, when the rest has been read
+	}
+	kept, err := a.cfg.Journal.Find(s.draft.RID)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	same := kept.Kind == s.draft.Kind
+	if same && !bytes.Equal(kept.Data, q.body) {
+		var k keptReturn
+		if err := json.Unmarshal(kept.Data, &k); err != nil {
+			return nil, fmt.Errorf("read a kept return: %w", err)
+		}
+		same = k.Returned != nil && k.Returned.Request == sumOf(q.body)
+	}
+	if !same {
+		return nil, fmt.Errorf("commit %s %s: %w", s.draft.Kind, s.draft.RID, journal.ErrOtherBody)
+	}
+	return &kept, nil
 }
 
 // sameReturn answers a return that is kept already.
-func (a *API) sameReturn(kept *record.Receipt, s *sale, body []byte) (answer, error) {
-	var k keptReturn
-	if err := json.Unmarshal(kept.Data, &k); err != nil {
-		return answer{}, fmt.Errorf("read a kept return: %w", err)
+func (a *API) sameReturn(kept *record.Receipt, err error) (answer, error) {
+	if err != nil {
+		return answer{}, err
 	}
-	if kept.Kind != s.draft.Kind || k.Returned == nil || k.Returned.Request != sumOf(body) {
-		return answer{}, fmt.Errorf("commit %s %s: %w", s.draft.Kind, s.draft.RID, journal.ErrOtherBody)
-	}
-	a.meters.receipt(kept.Kind, true)
-	return answer{status: http.StatusOK, replayed: true, body: a.tellKept(kept)}, nil
+	return a.again(kept)
 }
 
 func (c *Committed) tellReturned(r *returned) {
 	c.Currency, c.Total, c.Lines, c.Link = r.Currency, &r.MoneyBack, r.Lines, linkVerified
-	if r.PointsGivenBack > 0 {
-		c.Points.GivenBack = &r.PointsGivenBack
+	c.Points.Before, c.Coupons = r.Before, r.Coupons
+	c.Flagged, c.Differences = len(r.Differs) > 0, r.Differs
+}
+
+// tellLink tells of a return that was kept without the sale at hand.
+func (c *Committed) tellLink(h *record.Header) {
+	switch {
+	case h.Kind != record.KindReturn:
+	case h.Of == record.RID{}:
+		c.Link = linkBlind
+	default:
+		c.Link, c.Flagged, c.Differences = linkUnverified, true, unverifiedDiffers()
 	}
 }
 
@@ -261,7 +403,7 @@ func (b *Return) paymentCard(own []string) string {
 	if b.Of != nil && holdsPaymentCard(b.Of.ReceiptNumber, false, own) {
 		return "/of/receipt_number"
 	}
-	for _, f := range [...]struct{ field, text string }{{"/currency", b.Currency}, {"/unlinked_reason", b.UnlinkedReason}} {
+	for _, f := range [...]struct{ field, text string }{{"/currency", b.Currency}, {"/unlinked_reason", b.UnlinkedReason}, {"/manager_code", b.ManagerCode}} {
 		if holdsPaymentCard(f.text, false, own) {
 			return f.field
 		}

@@ -26,6 +26,7 @@ func (a *API) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { a.callers.watch(base) })
+	wg.Go(func() { a.letGo(base) })
 	served := make(chan error, 1)
 	wg.Go(func() { served <- a.server.Serve(a.listener) })
 

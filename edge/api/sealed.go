@@ -19,6 +19,7 @@ type facts struct {
 	made     int64 // when, by the node's clock, Unix milliseconds
 	at       int64 // for which moment
 	training bool
+	cut      bool   // nobody could set points or coupons aside
 	revision uint32 // that it was priced by
 
 	known, stale    bool // whether there is a balance, and how old
@@ -46,7 +47,7 @@ func (a *API) seal(o *offer) string {
 
 func (f *facts) append(b []byte, o *offer) []byte {
 	flags := byte(0)
-	for i, on := range [...]bool{f.training, f.known, f.stale, f.shopper.FirstPurchase} {
+	for i, on := range [...]bool{f.training, f.known, f.stale, f.shopper.FirstPurchase, f.cut} {
 		if on {
 			flags |= 1 << i
 		}
@@ -123,6 +124,7 @@ func (f *facts) read(r *record.Reader, o *offer) error {
 	}
 	flags := r.U8()
 	f.training, f.known, f.stale, f.shopper.FirstPurchase = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
+	f.cut = flags&16 != 0
 	f.made, f.at, f.available, f.asOf = r.I64(), r.I64(), r.I64(), r.I64()
 	f.revision = uint32(min(r.Uvarint(), math.MaxUint32))
 	var account record.AccountID

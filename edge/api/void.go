@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"sync"
+	"errors"
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
@@ -43,8 +41,23 @@ func (a *API) voidReceipt(ctx context.Context, q question) (answer, error) {
 	if !isText(body.Reason, maxText) {
 		return answer{}, invalid("/reason", "want at most 64 printable characters")
 	}
-	return a.giveBack(ctx, q, s, of, "", func(sold *record.Receipt, bill *pricing.Quote, before []pricing.Return) ([]pricing.Return, error) {
-		if sold.Day != s.draft.Day {
+	if !s.training {
+		if kept, err := a.keptBefore(&s, &q); kept != nil || err != nil {
+			return a.sameReturn(kept, err)
+		}
+	}
+	// Another till's sale is not voided, but given back.
+	if own, err := a.cfg.Journal.Find(of); errors.Is(err, journal.ErrNotFound) || err == nil && own.Kind != record.KindSale {
+		return answer{}, errNoSale
+	} else if err != nil {
+		return answer{}, err
+	}
+	sold, err := a.findSale(ctx, of)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.giveBack(ctx, q, s, sold, "", func(bill *pricing.Quote, before []pricing.Return) ([]pricing.Return, error) {
+		if sold.sale.Day != s.draft.Day {
 			return nil, errVoidLate
 		}
 		left, err := bill.Left(before)
@@ -53,67 +66,4 @@ func (a *API) voidReceipt(ctx context.Context, q question) (answer, error) {
 		}
 		return left, err
 	})
-}
-
-// past is what was given back of sales that are here. It is read from the journal when it is first
-// needed: most processes see no return.
-type past struct {
-	mu   sync.Mutex
-	sale map[record.RID]given // nil: not read yet
-}
-
-// given is what was given back of one sale.
-type given struct {
-	lines []pricing.Return
-	void  bool
-}
-
-// of gives what was given back of a sale. The mutex is held.
-func (p *past) of(j *journal.Journal, sale record.RID) (given, error) {
-	if p.sale == nil {
-		if err := p.read(j); err != nil {
-			return given{}, err
-		}
-	}
-	return p.sale[sale], nil
-}
-
-// add notes what has been given back. The mutex is held, and of has been called.
-func (p *past) add(sale record.RID, lines []pricing.Return, void bool) {
-	g := p.sale[sale]
-	g.lines = append(g.lines, lines...)
-	g.void = g.void || void
-	p.sale[sale] = g
-}
-
-func (p *past) read(j *journal.Journal) error {
-	p.sale = map[record.RID]given{}
-	for _, c := range j.Chains() {
-		for r, err := range j.After(c.ID, 0) {
-			if err == nil && (r.Kind == record.KindReturn || r.Kind == record.KindVoid) {
-				err = p.take(&r)
-			}
-			if err != nil {
-				p.sale = nil // the next one tries again
-				return fmt.Errorf("read what was given back: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (p *past) take(r *record.Receipt) error {
-	var k keptReturn
-	if err := json.Unmarshal(r.Data, &k); err != nil {
-		return fmt.Errorf("receipt %s: %w", r.RID, err)
-	}
-	if k.Returned == nil {
-		return nil
-	}
-	var lines []pricing.Return
-	for i := range k.Returned.Lines {
-		lines = append(lines, pricing.Return{LineID: k.Returned.Lines[i].LineID, Quantity: k.Returned.Lines[i].Quantity})
-	}
-	p.add(k.Returned.Of, lines, r.Kind == record.KindVoid)
-	return nil
 }

@@ -163,6 +163,27 @@ func TestShopper(t *testing.T) {
 	}
 }
 
+// What a hold has set aside is out of the balance already; what has happened without one takes it out itself.
+// A return or a void gives back what was spent and takes back what was earned.
+func TestOverlayOfWhatWasSpent(t *testing.T) {
+	c := openNew(t)
+	apply(t, c, page(1, item(alice, record.Shopper{Balance: 100, Held: 60})))
+	held := sale(here, 2, alice, 10)
+	held.Spent, held.Hold = 60, record.RID{1}
+	happened := sale(here, 3, alice, 7)
+	happened.Spent = 20
+	back := sale(here, 4, alice, 10)
+	back.Kind, back.Spent, back.Of = record.KindReturn, 60, held.RID
+	void := sale(here, 5, alice, 7)
+	void.Kind, void.Spent, void.Of = record.KindVoid, 20, happened.RID
+	for i, pending := range []int64{10, 10 + 7 - 20, 10 + 7 - 20 + 60 - 10, 10 + 7 - 20 + 60 - 10 + 20 - 7} {
+		c.Overlay([]record.Header{held, happened, back, void}[i : i+1])
+		want(t, c, alice, 100, pending)
+	}
+	apply(t, c, counted(page(2, item(alice, record.Shopper{Balance: 160, AsOf: 1})), here, 5))
+	want(t, c, alice, 160, 0)
+}
+
 func TestOverlay(t *testing.T) {
 	c := openNew(t)
 	apply(t, c, page(1, item(alice, record.Shopper{Balance: 100, Pending: 7})))

@@ -52,7 +52,7 @@ type account struct {
 type receipt struct {
 	chain  record.ChainID
 	seq    uint64
-	points int64 // negative: taken back. What a sale spends its hold has taken out of the balance
+	points int64 // what it adds to the balance; negative: takes out of it
 }
 
 func (a *account) has(id record.ChainID, seq uint64) bool {
@@ -97,16 +97,26 @@ func (c *Cache) add(h *record.Header) bool {
 		a = &account{}
 		c.overlay[h.Account] = a
 	}
-	r := receipt{chain: h.Chain, seq: h.Seq, points: h.Points}
-	if h.Kind != record.KindSale {
-		r.points = h.Spent - h.Points // what a return or a void gives back and takes back
-	}
+	r := receipt{chain: h.Chain, seq: h.Seq, points: moves(h)}
 	a.receipts = append(a.receipts, r)
 	a.sum += r.points
 	a.moved = c.next()
 	c.kept++
 	c.log.add(change{number: a.moved, account: h.Account}, c.current)
 	return true
+}
+
+// moves is what a receipt does to its shopper's balance. What a sale spends of a hold is out of the balance
+// since the hold was placed; one that has happened without a hold takes it out itself. A return or a void
+// gives back what was spent, and takes back what was earned.
+func moves(h *record.Header) int64 {
+	switch {
+	case h.Kind != record.KindSale:
+		return h.Spent - h.Points
+	case h.Hold == record.RID{}:
+		return h.Points - h.Spent
+	}
+	return h.Points
 }
 
 // Leave ends the overlay of a chain's receipts up to seq: they go on in another chain, whose receipts the

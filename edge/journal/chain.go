@@ -53,6 +53,35 @@ func (j *Journal) Chains() []Chain {
 	return out
 }
 
+// Newest is the newest record that was committed here, by this process or an earlier one: all that is
+// committed later comes after it, in its chain or in one whose first record names it. Zero: there is none.
+func (j *Journal) Newest() (tip record.Tip) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var order uint64
+	for _, c := range j.chains {
+		if c.own && c.order > order {
+			order, tip = c.order, c.tip
+		}
+	}
+	return tip
+}
+
+// At gives the record of a chain at a seq, whoever committed it, or ErrNotFound.
+func (j *Journal) At(id record.ChainID, seq uint64) (rec record.Receipt, err error) {
+	err = j.file.view(func(tx *bbolt.Tx) error {
+		recs, err := j.records(tx, at{id, seq})
+		if err == nil {
+			rec = recs[seq-recs[0].Seq]
+		}
+		return err
+	})
+	if err != nil {
+		return record.Receipt{}, fmt.Errorf("read seq %d of chain %s: %w", seq, id, err)
+	}
+	return rec, nil
+}
+
 // Start gives whose a chain is, if it is on this disk.
 func (j *Journal) Start(id record.ChainID) (record.Start, bool) {
 	j.mu.Lock()

@@ -13,7 +13,7 @@ import (
 )
 
 // Commit keeps a receipt and returns when it is on the disk. The draft has Kind, Day, Rules, At,
-// Points, RID, Account and Data; the journal fills in the rest. If the rid is here already with the
+// Points, Spent, RID, Account, Hold, Of, Rearm and Data; the journal fills in the rest. If the rid is here already with the
 // same body, the receipt that is held is returned, and true; if with another body, the error is an
 // *OtherBodyError, which is ErrOtherBody. A body over record.MaxBody is ErrTooLarge, a draft that no
 // chain could carry ErrDraft, a full disk ErrFull. After any other error it is not known whether the
@@ -55,6 +55,10 @@ func (j *Journal) check(d *record.Receipt) error {
 		return fmt.Errorf("%w: it has no rid", ErrDraft)
 	case d.Points < 0 || d.Points > record.MaxPoints:
 		return fmt.Errorf("%w: %d points", ErrDraft, d.Points)
+	case d.Spent < 0 || d.Spent > record.MaxPoints:
+		return fmt.Errorf("%w: %d points spent", ErrDraft, d.Spent)
+	case d.Kind == record.KindSale && (d.Of != record.RID{} || d.Rearm), d.Kind != record.KindSale && d.Hold != record.RID{}, d.Rearm && d.Of == record.RID{}:
+		return fmt.Errorf("%w: a %s with what only another kind has", ErrDraft, d.Kind)
 	}
 	return nil
 }

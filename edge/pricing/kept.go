@@ -1,6 +1,9 @@
 package pricing
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Quote gives a sale that was priced without promotions as a quote, so that it can be returned in parts:
 // the points that it gave are spread over its lines by what they cost. Lines are those of the sum.
@@ -36,4 +39,29 @@ func (q *Quote) Left(before []Return) ([]Return, error) {
 		}
 	}
 	return left, nil
+}
+
+// Bounded adds returns up by line, and leaves out what the sale does not have: returns that were kept
+// without the sale at hand may name other lines, or more than was sold.
+func (q *Quote) Bounded(returns []Return) []Return {
+	sums := make([]int64, len(q.Lines))
+	for _, r := range returns {
+		line := slices.IndexFunc(q.Lines, func(l QuoteLine) bool { return l.LineID == r.LineID })
+		n, reason := thousandths(r.Quantity)
+		if line < 0 || reason != "" || n <= 0 {
+			continue
+		}
+		sold, _ := thousandths(q.Lines[line].Quantity)
+		sums[line] = min(sums[line]+n, max(sold, 0))
+	}
+	var out []Return
+	for i, n := range sums {
+		if q.Lines[i].Pieces {
+			n -= n % thousand
+		}
+		if n > 0 {
+			out = append(out, Return{q.Lines[i].LineID, decimal(n)})
+		}
+	}
+	return out
 }

@@ -35,6 +35,7 @@ type Revision struct {
 type settings struct {
 	programme setting.Programme
 	place     setting.Store
+	returns   setting.Returns
 	scanner   *scan.Scanner
 	faults    []Fault
 }
@@ -178,6 +179,9 @@ func normalCodes(codes []string) []string {
 	return out
 }
 
+// Returns is the chain's policy for what is given back.
+func (r *Revision) Returns() setting.Returns { return r.settings.returns }
+
 // readSettings reads what is set. A setting that is wrong counts as not there.
 func readSettings(c *catalogue.Catalogue, of store) (s settings) {
 	document := func(id string, read func([]byte) error) {
@@ -194,6 +198,10 @@ func readSettings(c *catalogue.Catalogue, of store) (s settings) {
 		if err == nil {
 			s.programme = p
 		}
+		return err
+	})
+	document(setting.ReturnsID, func(b []byte) (err error) {
+		s.returns, err = setting.ReadReturns(b)
 		return err
 	})
 	s.place.Zone = time.UTC

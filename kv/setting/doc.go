@@ -5,6 +5,7 @@
 //   - [ProgrammeID]: what points are earned for and worth, and the most that discounts may take.
 //   - [StoresID]: each store's clock, country, and the sets that promotions name.
 //   - [ScanID]: what the chain's codes look like.
+//   - [ReturnsID]: what may be given back without the sale at hand.
 //
 // It is pure. The zones of the world's clocks are compiled in, so that every node knows the same ones.
 package setting

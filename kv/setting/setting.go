@@ -14,6 +14,7 @@ const (
 	ProgrammeID = "programme"
 	StoresID    = "stores"
 	ScanID      = "scan"
+	ReturnsID   = "returns"
 )
 
 // Check says what is wrong with a setting's document. A setting that is not known here is somebody else's.
@@ -25,6 +26,8 @@ func Check(id string, document []byte) (err error) {
 		_, err = ReadStores(document)
 	case ScanID:
 		_, err = ReadScan(document)
+	case ReturnsID:
+		_, err = ReadReturns(document)
 	}
 	return err
 }

@@ -41,6 +41,12 @@ func TestCheck(t *testing.T) {
 		{"scan", `{"id":"scan","revision":1,"country":"DE"}`, ""},
 		{"scan", `{"country":"Germany"}`, "country"},
 		{"scan", `{"layouts":[{"prefix":"40"}]}`, "layouts[0]"},
+		{"returns", `{"id":"returns","revision":1,"unlinked":"manager","unlinked_limit":5000,"unverified":"refuse","coupons":"keep"}`, ""},
+		{"returns", `{"unlinked":"perhaps"}`, "unlinked"},
+		{"returns", `{"unverified":"reason"}`, "unverified"},
+		{"returns", `{"coupons":"burn"}`, "coupons"},
+		{"returns", `{"unlinked_limit":-1}`, "unlinked_limit"},
+		{"returns", `{"unverified_limit":1000000000001}`, "unverified_limit"},
 		{"another", `{"whatever":1}`, ""},
 	} {
 		err := setting.Check(c.id, []byte(c.document))
