@@ -87,6 +87,7 @@ type API struct {
 	board    *board
 	guesses  guesses
 	past     past
+	sheets   sheets
 	page     struct { // of docs, once it is asked for
 		once sync.Once
 		text []byte
