@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"sync"
 
 	"tillstream/edge/pricing"
@@ -54,17 +55,6 @@ func (p *pen) open(name string, null bool) (there bool) {
 
 func (p *pen) put(c byte) { p.b = append(p.b, c) }
 
-// quote writes a text. What is not plain ASCII goes the long way.
-func (p *pen) quote(s string) {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x80 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			p.value(s)
-			return
-		}
-	}
-	p.b = append(append(append(p.b, '"'), s...), '"')
-}
-
 // value writes anything, by reflection.
 func (p *pen) value(v any) {
 	b, err := json.Marshal(v)
@@ -74,9 +64,29 @@ func (p *pen) value(v any) {
 	p.b = append(p.b, b...)
 }
 
+// plain are the bytes that stand for themselves in a text.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < 0x80; c++ {
+		t[c] = !strings.ContainsRune(`"\<>&`, c)
+	}
+	return t
+}()
+
+// appendString appends a text. What is not plain goes the long way.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			p := pen{b}
+			p.value(s)
+			return p.b
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
 func (p *pen) text(name, s string) {
 	p.key(name)
-	p.quote(s)
+	p.b = appendString(p.b, s)
 }
 
 func (p *pen) number(name string, n int64) {
@@ -182,48 +192,66 @@ func (p *pen) coupon(c *Coupon) {
 	p.put('}')
 }
 
+// line writes a line. Lines, their discounts and the promotions' shares are nine tenths of an answer: here names
+// are written with what is around them.
 func (p *pen) line(l *pricing.QuoteLine) {
-	p.put('{')
-	p.text("line_id", l.LineID)
-	p.text("quantity", l.Quantity)
-	p.flag("by_piece", l.Pieces)
-	p.number("gross", l.Gross)
-	if p.open("discounts", l.Discounts == nil) {
+	b := appendString(append(p.b, `{"line_id":`...), l.LineID)
+	b = appendString(append(b, `,"quantity":`...), l.Quantity)
+	b = strconv.AppendBool(append(b, `,"by_piece":`...), l.Pieces)
+	b = strconv.AppendInt(append(b, `,"gross":`...), l.Gross, 10)
+	b = append(b, `,"discounts":`...)
+	if l.Discounts == nil {
+		b = append(b, "null"...)
+	} else {
+		b = append(b, '[')
 		for i := range l.Discounts {
-			p.item(i)
-			p.put('{')
-			p.text("promotion", l.Discounts[i].Promotion)
-			p.number("amount", l.Discounts[i].Amount)
-			p.put('}')
+			if i > 0 {
+				b = append(b, ',')
+			}
+			d := &l.Discounts[i]
+			b = appendString(append(b, `{"promotion":`...), d.Promotion)
+			b = append(strconv.AppendInt(append(b, `,"amount":`...), d.Amount, 10), '}')
 		}
-		p.put(']')
+		b = append(b, ']')
 	}
-	p.number("net", l.Net)
-	p.number("points_paid", l.PointsPaid)
-	p.number("to_pay", l.ToPay)
-	p.number("points_spent", l.PointsSpent)
-	p.number("points_earned", l.PointsEarned)
-	p.put('}')
+	b = strconv.AppendInt(append(b, `,"net":`...), l.Net, 10)
+	b = strconv.AppendInt(append(b, `,"points_paid":`...), l.PointsPaid, 10)
+	b = strconv.AppendInt(append(b, `,"to_pay":`...), l.ToPay, 10)
+	b = strconv.AppendInt(append(b, `,"points_spent":`...), l.PointsSpent, 10)
+	b = strconv.AppendInt(append(b, `,"points_earned":`...), l.PointsEarned, 10)
+	p.b = append(b, '}')
 }
 
 func (p *pen) applied(a *pricing.Applied) {
-	p.put('{')
-	p.text("promotion", a.Promotion)
-	p.number("revision", a.Revision)
-	p.text("text", a.Text)
-	p.number("amount", a.Amount)
-	p.number("applications", a.Applications)
-	p.key("lines")
-	p.put('{')
+	b := appendString(append(p.b, `{"promotion":`...), a.Promotion)
+	b = strconv.AppendInt(append(b, `,"revision":`...), a.Revision, 10)
+	b = appendString(append(b, `,"text":`...), a.Text)
+	b = strconv.AppendInt(append(b, `,"amount":`...), a.Amount, 10)
+	b = strconv.AppendInt(append(b, `,"applications":`...), a.Applications, 10)
+	b = append(b, `,"lines":{`...)
 	for i := range a.Lines {
-		p.item(i)
-		p.quote(a.Lines[i].LineID)
-		p.put(':')
-		p.b = strconv.AppendInt(p.b, a.Lines[i].Amount, 10)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, a.Lines[i].LineID), ':')
+		b = strconv.AppendInt(b, a.Lines[i].Amount, 10)
 	}
-	p.put('}')
-	p.valueIf("capped", a.Capped != nil, a.Capped)
-	p.valueIf("next", a.Next != nil, a.Next)
+	p.b = append(b, '}')
+	if c := a.Capped; c != nil {
+		p.key("capped")
+		p.put('{')
+		p.text("by", c.By)
+		p.number("wanted", c.Wanted)
+		p.put('}')
+	}
+	if n := a.Next; n != nil {
+		p.key("next")
+		p.put('{')
+		p.text("code", string(n.Code))
+		p.number("missing", n.Missing)
+		p.text("text", n.Text)
+		p.put('}')
+	}
 	p.textIf("coupon", a.Coupon)
 	p.put('}')
 }
@@ -234,7 +262,11 @@ func (p *pen) whyNot(w *pricing.WhyNot) {
 	p.number("revision", w.Revision)
 	p.text("text", w.Text)
 	p.text("code", string(w.Code))
-	p.valueIf("missing", w.Missing != nil, w.Missing)
+	if m := w.Missing; m != nil && m.Quantity != "" {
+		p.text("missing", m.Quantity)
+	} else if m != nil {
+		p.number("missing", m.Money)
+	}
 	p.textIf("set", w.Set)
 	p.textIf("pool", w.Pool)
 	p.valueIf("schedule", len(w.Schedule) > 0, w.Schedule)
