@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,13 +55,7 @@ func (p *pen) open(name string, null bool) (there bool) {
 func (p *pen) put(c byte) { p.b = append(p.b, c) }
 
 // value writes anything, by reflection.
-func (p *pen) value(v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // as mustEncode
-	}
-	p.b = append(p.b, b...)
-}
+func (p *pen) value(v any) { p.b = append(p.b, mustEncode(v)...) }
 
 // plain are the bytes that stand for themselves in a text.
 var plain = func() (t [256]bool) {
