@@ -50,7 +50,7 @@ browser: ## Chromium, in which the till page is tried: installed on Debian as ro
 build: ## a static binary, bin/tillstream
 	CGO_ENABLED=0 go build -trimpath -o bin/tillstream .
 
-bench: build ## measure speed and size, about ten minutes (BENCH="--quick" for a short proof that it works)
+bench: build ## measure speed and size, about fifteen minutes (BENCH="--quick" for a short proof that it works)
 	./bin/tillstream bench $(BENCH)
 
 generate: ## print the papers that come from code: subjects/CATALOGUE.md, subjects/asyncapi.yaml, kv/CATALOGUE.md

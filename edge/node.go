@@ -396,5 +396,8 @@ func (n *Node) Rules() *programme.Revisions { return n.rules }
 // Scanner reads codes as the chain's are, by the revision that baskets are priced by.
 func (n *Node) Scanner() *scan.Scanner { return n.rules.Now().Scanner() }
 
+// Supply adds to what quotes are made of: what no module of the centre brings yet. Before Run.
+func (n *Node) Supply(change func(*api.Facts)) { n.api.Supply(change) }
+
 // Cursor is how far this node's feed has come.
 func (n *Node) Cursor() record.Cursor { return n.cache.Cursor() }

@@ -6,7 +6,8 @@
 // Absolute figures are the machine's, and of its mood: only a ratio means much. Ours and its baseline are
 // measured in turn, round by round; a ratio is the median of the rounds' own ratios. A baseline is the
 // strongest simple thing that does the same to the same bytes: one fsynced bbolt transaction, bare
-// asynchronous publishes to a cluster like the centre's, compare-and-set per account, PostgreSQL.
+// asynchronous publishes to a cluster like the centre's, compare-and-set per account, PostgreSQL, a bare HTTP
+// server that is sent as many bytes and answers as many, Redis.
 //
 // # What is not measured
 //

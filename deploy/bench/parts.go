@@ -26,8 +26,10 @@ func parts() []part {
 	s := time.Second
 	return []part{
 		{"pricing", "a basket is priced, on one core", 25 * s, 4 * s, (*bench).pricing},
+		{"quote", "a till prices a basket, over HTTP", 60 * s, 15 * s, (*bench).quote},
+		{"lookup", "a till looks one of 1,000,000 shoppers up, over HTTP", 60 * s, 8 * s, (*bench).lookup},
 		{"till_commit", "a till keeps a receipt, over HTTP", 15 * s, 4 * s, (*bench).tillCommit},
-		{"edge_cache", "an edge node with 100,000 cached shoppers", 30 * s, 5 * s, (*bench).edgeCache},
+		{"edge_cache", "an edge node with 1,000,000 cached shoppers", 60 * s, 5 * s, (*bench).edgeCache},
 		{"lone", "one receipt at a time, till to books", 15 * s, 5 * s, (*bench).lone},
 		{"books_restart", "books reopened from a snapshot", 90 * s, 8 * s, (*bench).booksRestart},
 		{"feed", "1,000 stores pull from one centre node", 25 * s, 10 * s, (*bench).feed},

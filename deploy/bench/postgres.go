@@ -35,7 +35,7 @@ type postgres struct {
 func (b *bench) openPostgres(ctx context.Context, entry []byte) (_ *postgres, why string, err error) {
 	bin := newestPostgres()
 	if bin == "" && b.cmd.Install {
-		if err := installPostgres(ctx); err != nil {
+		if err := install(ctx, "postgresql"); err != nil {
 			return nil, "", err
 		}
 		bin = newestPostgres()
@@ -81,15 +81,6 @@ func newestPostgres() string {
 		return ""
 	}
 	return slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
-}
-
-func installPostgres(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "postgresql")
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("install postgresql: %w: %.500s", err, out)
-	}
-	return nil
 }
 
 // unprivileged gives the user to run a server as: PostgreSQL refuses to run as root.

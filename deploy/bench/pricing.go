@@ -22,7 +22,7 @@ const (
 func (b *bench) pricing(ctx context.Context) ([]Result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w := newShelves()
-	p, err := pricing.Compile(pricing.Rules{Revision: 1, Promotions: w.promotions(activeRules), Sets: w.sets, Policy: w.policy()})
+	p, err := w.compile(w.promotions(activeRules))
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +73,7 @@ func (b *bench) pricingGrowth(ctx context.Context, w *shelves, p *pricing.Progra
 	}
 	// The same promotions that apply, among 100 and among 10,000 that do not.
 	among := func(n int) (*pricing.Programme, error) {
-		docs := append(w.promotions(activeRules/10), w.elsewhere(n)...)
-		return pricing.Compile(pricing.Rules{Revision: 1, Promotions: docs, Sets: w.sets, Policy: w.policy()})
+		return w.compile(append(w.promotions(activeRules/10), w.elsewhere(n)...))
 	}
 	few, err := among(100)
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 	"tillstream/central"
 )
 
-// A centre node in a process of its own: `tillstream central`, and a line on its standard input asks it
-// who writes and who leads, or hands the stream's leadership over. It ends when its input does, so that
-// none outlives a bench that is killed.
+// A node in a process of its own, which answers lines on its standard input. It ends when its input does, so
+// that none outlives a bench that is killed. A centre node says who writes and who leads, or hands the
+// stream's leadership over; what a till's node says is in served.go.
 
 // askHealth asks for a health; anything else names the node that shall lead the stream.
 const askHealth = "health"
@@ -98,6 +98,7 @@ func answer(ctx context.Context, n *central.Node, cfg *central.Config, line stri
 // process is a node's process, seen from the bench.
 type process struct {
 	name   string
+	flag   string // of this program, by which it knows what to run
 	config string
 	leaf   string // where stores join
 	log    string // file of its standard error
@@ -107,7 +108,7 @@ type process struct {
 	out *bufio.Reader
 }
 
-// start starts this binary once more, as a centre node.
+// start starts this binary once more, as a node.
 func (p *process) start(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -118,7 +119,7 @@ func (p *process) start(ctx context.Context) error {
 		return fmt.Errorf("start node %s: %w", p.name, err)
 	}
 	defer errs.Close() //nolint:errcheck // the process has its own
-	cmd := exec.CommandContext(ctx, self, "bench", "--centre-node", p.config)
+	cmd := exec.CommandContext(ctx, self, "bench", p.flag, p.config)
 	cmd.Stderr = errs
 	if p.in, err = cmd.StdinPipe(); err != nil {
 		return err
@@ -135,27 +136,31 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
-// ask sends a line and reads what the process says to it. Whoever waits is woken when ctx of start ends,
-// as the process is killed then.
-func (p *process) ask(line string) (health, error) {
+// say sends a line and reads what the process says to it, as JSON. Whoever waits is woken when ctx of start
+// ends, as the process is killed then.
+func (p *process) say(line string, to any) error {
 	if p.cmd == nil {
-		return health{}, fmt.Errorf("node %s is down", p.name)
+		return fmt.Errorf("node %s is down", p.name)
 	}
 	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
-		return health{}, fmt.Errorf("ask node %s: %w", p.name, err)
+		return fmt.Errorf("ask node %s: %w", p.name, err)
 	}
 	b, err := p.out.ReadBytes('\n')
 	if err != nil {
-		return health{}, fmt.Errorf("node %s has ended, see %s: %w", p.name, p.log, err)
+		return fmt.Errorf("node %s has ended, see %s: %w", p.name, p.log, err)
 	}
-	var h health
-	if err := json.Unmarshal(b, &h); err != nil {
-		return h, fmt.Errorf("node %s says %.100q: %w", p.name, b, err)
+	if err := json.Unmarshal(b, to); err != nil {
+		return fmt.Errorf("node %s says %.100q: %w", p.name, b, err)
 	}
-	if h.Error != "" {
-		return h, fmt.Errorf("node %s: %s", p.name, h.Error)
+	return nil
+}
+
+// ask asks a centre node.
+func (p *process) ask(line string) (h health, err error) {
+	if err = p.say(line, &h); err == nil && h.Error != "" {
+		err = fmt.Errorf("node %s: %s", p.name, h.Error)
 	}
-	return h, nil
+	return h, err
 }
 
 // kill ends the process as kill -9 does, and waits for its end.

@@ -98,5 +98,23 @@ func (b *bench) alternate(ctx context.Context, rounds int, ours, base func(conte
 	return out, nil
 }
 
+// percentiles compares how long things take that are done many times a round, by p50 and p99 of each round.
+func (b *bench) percentiles(ctx context.Context, ours, base func(context.Context) ([]time.Duration, error)) (p50, p99 pairs, err error) {
+	var tails [2][]float64
+	timed := func(of int, take func(context.Context) ([]time.Duration, error)) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) {
+			took, err := take(ctx)
+			slices.Sort(took)
+			tails[of] = append(tails[of], micros(percentile(took, 99)))
+			return micros(percentile(took, 50)), err
+		}
+	}
+	p50, err = b.alternate(ctx, b.rounds, timed(0, ours), timed(1, base))
+	for i := range p50 {
+		p99 = append(p99, pair{tails[0][i], tails[1][i]})
+	}
+	return p50, p99, err
+}
+
 // late reports whether the part has taken as long as it should.
 func (b *bench) late() bool { return !b.due.IsZero() && time.Now().After(b.due) }

@@ -91,6 +91,7 @@ func newProcesses(ctx context.Context, dir string) (*processes, error) {
 	for i := range cfgs {
 		name := cfgs[i].Node.String()
 		p := &process{
+			flag: "--centre-node",
 			name: name, leaf: cfgs[i].LeafListen,
 			config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"),
 		}

@@ -195,38 +195,19 @@ func (t *bareTill) questions(d *deck, n int) *questions {
 	return q
 }
 
-// ask sends the questions by so many callers at once, and gives how long each answer took.
+// ask sends the questions by so many callers at once, and gives how long each answer took. The first answer
+// of the till is what the echo says.
 func (t *bareTill) ask(ctx context.Context, url string, q *questions, callers int) ([]time.Duration, time.Duration, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	took := make([]time.Duration, len(q.asks))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range callers {
-		wg.Go(func() {
-			pos := fleet.NewPOS(url)
-			defer pos.Close() //nolint:errcheck // it has heard all it asked for
-			for i := next.Add(1) - 1; int(i) < len(q.asks) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				start := time.Now()
-				a, err := pos.Ask(ctx, q.asks[i])
-				took[i] = time.Since(start)
-				if err == nil && a.Status != http.StatusCreated {
-					err = fmt.Errorf("%s answers %d %.200s", url, a.Status, a.Body)
-				}
-				if err != nil {
-					cancel(err)
-					return
-				}
-				if t.answer.Load() == nil {
-					body := append([]byte(nil), a.Body...)
-					t.answer.CompareAndSwap(nil, &body)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return took, time.Since(began), context.Cause(ctx)
+	return volley(ctx, url, q.asks, callers, func(a fleet.Answer) error {
+		if a.Status != http.StatusCreated {
+			return fmt.Errorf("%s answers %d %.200s", url, a.Status, a.Body)
+		}
+		if t.answer.Load() == nil {
+			body := append([]byte(nil), a.Body...)
+			t.answer.CompareAndSwap(nil, &body)
+		}
+		return nil
+	})
 }
 
 // put keeps each body by a transaction of its own, so many callers at once, and gives how long each took.

@@ -97,6 +97,7 @@ type API struct {
 	guesses  guesses
 	past     past
 	holds    holding
+	sheets   sheets
 	page     struct { // of docs, once it is asked for
 		once sync.Once
 		text []byte
@@ -189,3 +190,6 @@ func (a *API) Close() error { return errors.Join(a.server.Close(), a.listener.Cl
 
 // Crash drops every connection at once, answered or not, and ends Run. A test's pull of the plug.
 func (a *API) Crash() { a.crashOnce.Do(func() { close(a.crashed) }) }
+
+// Supply changes what quotes are made of. Before Run.
+func (a *API) Supply(change func(*Facts)) { change(&a.cfg.Facts) }

@@ -131,6 +131,12 @@ func (a *API) serve(o operation) http.Handler {
 		if ans.etag != "" {
 			w.Header().Set(headerETag, ans.etag)
 		}
+		if quote, ok := ans.body.(*Quote); ok {
+			sheet := a.sheets.take()
+			defer a.sheets.give(sheet)
+			*sheet = appendQuote((*sheet)[:0], quote)
+			ans.body = json.RawMessage(*sheet)
+		}
 		write(w, "application/json", ans.status, ans.body)
 	})
 }
@@ -189,8 +195,11 @@ func write(w http.ResponseWriter, kind string, status int, body any) {
 
 // mustEncode writes an answer. Answers are structs of texts and numbers, which cannot fail to encode.
 func mustEncode(body any) []byte {
-	if raw, ok := body.(json.RawMessage); ok {
-		return raw
+	switch body := body.(type) {
+	case json.RawMessage:
+		return body
+	case *Quote:
+		return appendQuote(make([]byte, 0, 4096), body)
 	}
 	b, err := json.Marshal(body)
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf8"
 
@@ -10,7 +11,8 @@ import (
 
 // basket decodes a body, and refuses what is wrong with it whatever it is for.
 func (r *reader) basket(b []byte) (*Basket, error) {
-	body := new(Basket)
+	// The decoder would double the lines' array again and again: three quarters of what it allocates.
+	body := &Basket{Lines: make([]Line, 0, min(bytes.Count(b, []byte(`"line_id"`)), record.MaxLines))}
 	if err := r.decode(b, body); err != nil {
 		return nil, err
 	}

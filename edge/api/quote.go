@@ -110,6 +110,7 @@ func (a *API) gatherCoupons(o *offer) error {
 		return err
 	}
 	o.facts.left = maxGuesses
+	o.facts.coupons = make([]CouponFacts, 0, len(o.basket.Coupons))
 	for i := range o.basket.Coupons {
 		c := a.coupon(o.basket.Coupons[i].Code, o.account)
 		if c.State == couponUnknown {
@@ -156,6 +157,7 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 			in.Shopper.Card = id.Value
 		}
 	}
+	in.Coupons = make([]pricing.Coupon, 0, len(b.Coupons))
 	for i := range b.Coupons {
 		c := pricing.Coupon{Code: b.Coupons[i].Code, Pool: o.facts.coupons[i].Pool, State: o.facts.coupons[i].State}
 		if c.State == couponUsable {
@@ -203,8 +205,16 @@ func (l *Line) priced(item *programme.Item) pricing.Line {
 // digest names what was priced and what came of it. Two that are equal have the same lines, prices,
 // discounts and points, in whatever order the lines came.
 func digest(in *pricing.Basket, o *offer) string {
-	b := make([]byte, 0, 4096)
-	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	const sheet = 1024
+	sum := sha256.New()
+	b := make([]byte, 0, sheet+256)
+	text := func(s string) {
+		if len(b) > sheet { // hashed as it comes: all of it would be 20 KB to be collected
+			sum.Write(b)
+			b = b[:0]
+		}
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
 	number := func(v int64) { b = binary.AppendVarint(b, v) }
 	text(o.basket.RID)
 	text(o.quote.Engine)
@@ -254,8 +264,8 @@ func digest(in *pricing.Basket, o *offer) string {
 	}
 	number(o.quote.Points.Earned)
 	number(o.quote.Points.Spent)
-	sum := sha256.Sum256(b)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	sum.Write(b)
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(b[:0]))
 }
 
 // ageNeeded gives the highest age that the basket's items require, and the lines that require any.

@@ -15,7 +15,7 @@ func (a *API) tellQuote(o *offer) *Quote {
 	told := &Quote{
 		RID: o.basket.RID, Currency: q.Currency, Revision: q.Revision, Engine: q.Engine, Digest: o.digest,
 		Context: a.seal(o), At: time.UnixMilli(f.at).UTC().Format(time.RFC3339Nano),
-		Lines: q.Lines, Promotions: slices.Clone(q.Promotions), WhyNot: q.WhyNot, Totals: q.Totals,
+		Lines: q.Lines, Promotions: q.Promotions, WhyNot: q.WhyNot, Totals: q.Totals,
 		Points:   QuotedPoints{ToEarn: q.Points.Earned, EarnedBy: q.Points.EarnedBy, ToSpend: q.Points.Spent, SpendReason: q.Points.SpendReason},
 		AgeCheck: o.ageCheck(), HoldNeeded: o.needsHold(),
 		Source: sourceLocal, Stale: f.stale, Training: f.training,
@@ -66,6 +66,7 @@ func (q *Quote) tellCut(o *offer) {
 }
 
 func (a *API) tellCoupons(told *Quote, o *offer) {
+	told.Coupons = make([]Coupon, 0, len(o.basket.Coupons))
 	for i := range o.basket.Coupons {
 		c := &o.facts.coupons[i]
 		told.Coupons = append(told.Coupons, Coupon{

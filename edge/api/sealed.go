@@ -41,8 +41,10 @@ func contextPlace(rid string) []byte { return []byte("quote/" + rid) }
 
 // seal gives an offer's context.
 func (a *API) seal(o *offer) string {
-	b := o.facts.append(make([]byte, 0, 1024), o)
-	return base64.RawURLEncoding.EncodeToString(a.cfg.Ring.Seal(nil, contextPlace(o.basket.RID), b))
+	sheet := a.sheets.take()
+	defer a.sheets.give(sheet)
+	*sheet = o.facts.append((*sheet)[:0], o)
+	return base64.RawURLEncoding.EncodeToString(a.cfg.Ring.Seal(nil, contextPlace(o.basket.RID), *sheet))
 }
 
 func (f *facts) append(b []byte, o *offer) []byte {

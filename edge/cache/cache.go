@@ -51,6 +51,7 @@ type Cache struct {
 
 	// mu guards what follows. It is never held during a commit.
 	mu       sync.RWMutex
+	readers  readers
 	state    state // as on the disk, but for a cursor that moved without news
 	last     uint64
 	chains   map[record.ChainID]*chain

@@ -208,7 +208,7 @@ func (c *Cache) view(f func(*bolt.Tx) error) error {
 func (c *Cache) update(f func(*bolt.Tx) error) error {
 	err := c.soil()
 	if err == nil {
-		err = c.guard(func() error { return c.db.Update(f) })
+		err = c.alone(func() error { return c.guard(func() error { return c.db.Update(f) }) })
 	}
 	if err != nil {
 		return fmt.Errorf("write cache %s: %w", c.cfg.Path, err)
@@ -280,7 +280,7 @@ func (c *Cache) Yield() (gave bool, err error) {
 
 // renew makes the file a new one in its place. w and mu are held.
 func (c *Cache) renew() error {
-	err := c.db.Close()
+	err := errors.Join(c.readers.end(), c.db.Close())
 	c.db, c.file, c.dirty = nil, nil, false
 	if err != nil {
 		return err
@@ -298,7 +298,7 @@ func (c *Cache) closeFile() error {
 	if c.damaged.Load() {
 		return c.abandon()
 	}
-	return c.db.Close()
+	return errors.Join(c.readers.end(), c.db.Close())
 }
 
 // abandon lets go of a damaged file. Its db may hold its own locks for ever, after a panic inside a

@@ -41,14 +41,16 @@ func (c *Cache) Shopper(id record.AccountID) (s record.Shopper, found bool, err 
 }
 
 // lookup reads the item of an account, with the overlay left out. It is the one read on the way of a
-// till's question: a read transaction that readers share belongs here. mu is held, so that the item
-// and the overlay are of one moment.
+// till's question. mu is held, so that the item and the overlay are of one moment.
 func (c *Cache) lookup(id record.AccountID) (it item, found bool, err error) {
 	n := c.cfg.Ring.Name(byte(record.ItemShopper), id[:])
-	err = c.view(func(tx *bolt.Tx) error {
+	err = c.read(func(tx *bolt.Tx) error {
 		it, found, err = c.getItem(tx.Bucket(bucketItems), n)
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("read cache %s: %w", c.cfg.Path, err)
+	}
 	return it, found, err
 }
 
