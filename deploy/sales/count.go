@@ -20,7 +20,22 @@ type Count struct {
 // sale with a customer earns one point for each whole unit of its currency (1.00 pound, 1 yen) in its
 // total, if that is above zero, and a return takes one for each in its own. The order of receipts does not matter: debt is repaid by what
 // comes later, so only the net counts.
-func CountPoints(receipts []Receipt) Count {
+func CountPoints(receipts []Receipt) Count { return count(receipts, (*Receipt).basePoints) }
+
+// CountPoints counts the same where sales earn what is left to pay after the offers.
+func (o *Offers) CountPoints(receipts []Receipt) Count {
+	return count(receipts, func(r *Receipt) int64 { return o.Cost(r).Points })
+}
+
+// basePoints is what the base programme gives for a receipt, or takes.
+func (r *Receipt) basePoints() int64 {
+	if r.Customer == "" {
+		return 0
+	}
+	return max(r.Total(), 0) / whole(r.Currency)
+}
+
+func count(receipts []Receipt, of func(*Receipt) int64) Count {
 	c := Count{}
 	net := map[string]int64{}
 	for i := range receipts {
@@ -29,7 +44,7 @@ func CountPoints(receipts []Receipt) Count {
 			c.Anonymous++
 			continue
 		}
-		points := max(r.Total(), 0) / whole(r.Currency)
+		points := of(r)
 		if r.Return {
 			c.Returned += points
 			net[r.Customer] -= points
