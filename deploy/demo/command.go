@@ -22,6 +22,7 @@ type Command struct {
 	Stores    int    `help:"Stores, 1 to 100 (${default})." default:"4" placeholder:"N"`
 	Tills     int    `help:"Tills in each store, 1 to 20 (${default})." default:"2" placeholder:"M"`
 	Speed     string `help:"Receipts per second over all tills, or max (${default})." default:"200" placeholder:"X|max"`
+	Quotes    bool   `help:"Quote each sale before it is sold, by an item master and three promotions made of the receipts' goods, and hold each to an independent count."`
 	Faults    bool   `help:"Cut a store's WAN for a third of the run; crash a till, a store and the centre node that writes."`
 	Exit      bool   `help:"End when everything is posted and checked: status 0 only if nothing differs. Without it, serve until Ctrl-C."`
 	Data      string `help:"Directory to keep everything in, to go on from another time. Without it a temporary one." placeholder:"DIR"`

@@ -17,6 +17,7 @@ type drive struct {
 	f        *fleet.Fleet
 	receipts []sales.Receipt
 	speed    float64 // receipts a second; zero: as fast as they go
+	quotes   *quotes // nil: nothing is quoted
 	began    time.Time
 
 	kept     atomic.Int64 // receipts that a till has answered for
@@ -40,9 +41,9 @@ const answerWithin = 5 * time.Minute
 // maxSaid is how many refusals are named.
 const maxSaid = 10
 
-func newDrive(f *fleet.Fleet, receipts []sales.Receipt, speed float64) *drive {
+func newDrive(f *fleet.Fleet, receipts []sales.Receipt, speed float64, q *quotes) *drive {
 	return &drive{
-		f: f, receipts: receipts, speed: speed, began: time.Now(),
+		f: f, receipts: receipts, speed: speed, quotes: q, began: time.Now(),
 		started: make([]atomic.Int64, len(receipts)), answered: make([]atomic.Int64, len(receipts)),
 	}
 }
@@ -62,6 +63,14 @@ func (d *drive) keptReceipts() []sales.Receipt {
 		}
 	}
 	return kept
+}
+
+// count is an independent count of what the books must say.
+func (d *drive) count() sales.Count {
+	if d.quotes != nil {
+		return d.quotes.offers.CountPoints(d.keptReceipts())
+	}
+	return sales.CountPoints(d.keptReceipts())
 }
 
 // run posts every receipt until a till has answered for it.
@@ -118,30 +127,56 @@ func (d *drive) sell(ctx context.Context, pos *fleet.POS, t *fleet.Till, k int, 
 	r := &d.receipts[k]
 	cfg := t.Config()
 	body = r.AppendBody(body, cfg.Store.String(), cfg.Till.String(), r.Customer)
-	start := time.Now()
-	d.started[k].Store(start.UnixNano())
+	if d.quotes != nil && d.quotes.costs[k].Quoted {
+		return d.sellQuoted(ctx, pos, t, k, body)
+	}
+	d.start(k)
+	if a, ok := d.ask(ctx, t, k, func() (fleet.Answer, error) { return pos.Post(ctx, r.Return, r.RID, body) }); ok {
+		d.hear(k, t, a)
+	}
+	return body
+}
+
+// start notes when a receipt was first posted.
+func (d *drive) start(k int) { d.started[k].CompareAndSwap(0, time.Now().UnixNano()) }
+
+// ask asks until the till answers. False: it does not.
+func (d *drive) ask(ctx context.Context, t *fleet.Till, k int, question func() (fleet.Answer, error)) (fleet.Answer, bool) {
+	began := time.Now()
 	for ctx.Err() == nil {
-		a, err := pos.Post(ctx, r.Return, r.RID, body)
+		a, err := question()
 		switch {
-		case err == nil && a.Kept():
-			d.answered[k].Store(int64(time.Since(start)))
-			if a.Repeated() {
-				d.repeated.Add(1)
-			}
-			d.kept.Add(1)
-			return body
 		case err == nil && a.Status < http.StatusInternalServerError:
-			d.refused.Add(1)
-			d.say(fmt.Sprintf("receipt %s: till %s answers %d %s", r.Number, t.Name(), a.Status, a.Body))
-			return body
-		case time.Since(start) > answerWithin:
+			return a, true
+		case time.Since(began) > answerWithin:
 			d.silent.Add(1)
-			d.say(fmt.Sprintf("receipt %s: till %s does not take it: %d %s %v", r.Number, t.Name(), a.Status, a.Body, err))
-			return body
+			d.say(fmt.Sprintf("receipt %s: till %s does not take it: %d %s %v", d.receipts[k].Number, t.Name(), a.Status, a.Body, err))
+			return a, false
 		}
 		sleep(ctx, 20*time.Millisecond) // the till is down: a POS tries again
 	}
-	return body
+	return fleet.Answer{}, false
+}
+
+// hear counts what a till has answered to a receipt.
+func (d *drive) hear(k int, t *fleet.Till, a fleet.Answer) {
+	if !a.Kept() {
+		d.refuse(k, t, a)
+		return
+	}
+	d.answered[k].Store(time.Now().UnixNano() - d.started[k].Load())
+	if a.Repeated() {
+		d.repeated.Add(1)
+	}
+	d.kept.Add(1)
+	if d.quotes != nil {
+		d.quotes.committed(d, k, a.Body)
+	}
+}
+
+func (d *drive) refuse(k int, t *fleet.Till, a fleet.Answer) {
+	d.refused.Add(1)
+	d.say(fmt.Sprintf("receipt %s: till %s answers %d %s", d.receipts[k].Number, t.Name(), a.Status, a.Body))
 }
 
 func (d *drive) say(text string) {

@@ -42,6 +42,8 @@ type Figures struct {
 	CommitP99         int64   `json:"commit_p99_us"`
 	PostedP50         float64 `json:"posted_p50_ms"` // first post to the posted event
 	PostedP99         float64 `json:"posted_p99_ms"`
+
+	Quotes *QuoteFigures `json:"quotes,omitempty"` // of a run with --quotes
 }
 
 // read calls fn with the books of a centre node, held still.
@@ -59,7 +61,7 @@ func (r *run) totals(ctx context.Context) (t books.Totals, err error) {
 func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) {
 	verified, err := r.f.CheckBooks(ctx)
 	t, readErr := r.totals(ctx)
-	count := sales.CountPoints(r.drive.keptReceipts())
+	count := r.drive.count()
 	g := Figures{
 		ReceiptsRead: r.report.ReceiptsRead, LinesRead: r.report.LinesRead, RowsRefused: r.report.RowsRefused,
 		ReceiptsRefused: r.drive.refused.Load(), ReceiptsCommitted: r.drive.kept.Load(),
@@ -77,6 +79,11 @@ func (r *run) figures(ctx context.Context, wall time.Duration) (Figures, error) 
 	g.CommitP50, g.CommitP99 = p50.Microseconds(), p99.Microseconds()
 	p50, p99 = percentiles(r.watch.posted)
 	g.PostedP50, g.PostedP99 = p50.Seconds()*1e3, p99.Seconds()*1e3
+	if q := r.drive.quotes; q != nil {
+		if g.Quotes = q.figures(r.drive); g.Quotes.Differ > 0 {
+			errs = append(errs, fmt.Errorf("%w: %d answers have other prices or points than the independent count", ErrDiffers, g.Quotes.Differ))
+		}
+	}
 	err = errors.Join(errs...)
 	g.BooksOK = err == nil
 	return g, err
@@ -150,6 +157,9 @@ func (r *run) print(g Figures) {
 	fmt.Fprintf(r.out, "answered p50 %d us, p99 %d us; posted p50 %.1f ms, p99 %.1f ms\n", g.CommitP50, g.CommitP99, g.PostedP50, g.PostedP99)
 	fmt.Fprintf(r.out, "%d customers: %d points issued, %d returned; balances %d, debt %d\n",
 		g.Customers, g.PointsIssued, g.PointsReturned, g.PointsBalance, g.PointsDebt)
+	if g.Quotes != nil {
+		g.Quotes.print(r.out)
+	}
 	verdict := "the books are in order on every node"
 	if !g.BooksOK {
 		verdict = "THE BOOKS DIFFER"

@@ -45,7 +45,15 @@ func (r *run) play(ctx context.Context, speed float64) error {
 		return err
 	}
 	r.before = before.Repeats
-	r.drive = newDrive(r.f, r.receipts, speed)
+	var q *quotes
+	if r.cmd.Quotes {
+		goods := sales.Goods(r.receipts)
+		if err := r.putProgramme(ctx, goods); err != nil {
+			return err
+		}
+		q = newQuotes(r.receipts, goods)
+	}
+	r.drive = newDrive(r.f, r.receipts, speed, q)
 	if r.watch, err = newWatch(r.f, r.drive); err != nil {
 		return err
 	}

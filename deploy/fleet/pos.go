@@ -64,19 +64,45 @@ func (p *POS) Post(ctx context.Context, isReturn bool, rid record.RID, body []by
 	return a, nil
 }
 
+// Quote asks what a basket costs.
+func (p *POS) Quote(ctx context.Context, basket []byte) (Answer, error) {
+	p.out = p.append(p.out[:0], "POST /v1/quotes", "", basket)
+	a, err := p.Ask(ctx, p.out)
+	if err != nil {
+		return a, fmt.Errorf("quote: %w", err)
+	}
+	return a, nil
+}
+
+// Find asks what became of a receipt.
+func (p *POS) Find(ctx context.Context, rid record.RID) (Answer, error) {
+	p.out = p.append(p.out[:0], "GET /v1/receipts/"+rid.String(), "", nil)
+	a, err := p.Ask(ctx, p.out)
+	if err != nil {
+		return a, fmt.Errorf("find receipt %s: %w", rid, err)
+	}
+	return a, nil
+}
+
 // AppendQuestion appends the bytes of a receipt's or a return's request to b.
 func (p *POS) AppendQuestion(b []byte, isReturn bool, rid record.RID, body []byte) []byte {
-	path := "/v1/receipts"
+	what := "POST /v1/receipts"
 	if isReturn {
-		path = "/v1/returns"
+		what = "POST /v1/returns"
 	}
-	b = append(append(b, "POST "...), path...)
-	b = append(append(b, " HTTP/1.1\r\nHost: "...), p.till...)
-	b = append(b, "\r\nAuthorization: Bearer "...)
-	b = append(append(b, Token()...), "\r\nContent-Type: application/json\r\nIdempotency-Key: "...)
-	b = append(append(b, rid.String()...), "\r\nContent-Length: "...)
-	b = append(strconv.AppendInt(b, int64(len(body)), 10), "\r\n\r\n"...)
-	return append(b, body...)
+	return p.append(b, what, rid.String(), body)
+}
+
+// append appends a request: method and path, and the idempotency key if it has one.
+func (p *POS) append(b []byte, what, key string, body []byte) []byte {
+	b = append(append(b, what...), " HTTP/1.1\r\nHost: "...)
+	b = append(append(b, p.till...), "\r\nAuthorization: Bearer "...)
+	b = append(append(b, Token()...), "\r\nContent-Type: application/json\r\n"...)
+	if key != "" {
+		b = append(append(append(b, "Idempotency-Key: "...), key...), "\r\n"...)
+	}
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10)
+	return append(append(b, "\r\n\r\n"...), body...)
 }
 
 // Ask sends a request's bytes and reads the answer, whose body is valid until the next question. The
