@@ -24,6 +24,7 @@ type Config struct {
 	Stores int        // zero: 1
 	Tills  int        // per store; zero: 1
 	NATS   bool       // tills open their NATS door too
+	HQ     bool       // after the stores comes one more, 0000: headquarters
 	Sent   *laws.Sent // journal of what tills are sent, of a fleet that is opened again; nil: a new one
 
 	Archive string // directory; the centre's nodes archive the journal below it. Empty: they do not
@@ -179,7 +180,7 @@ func (f *Fleet) prepare() error {
 	if f.cards, err = seal.OpenCards(cardKey); err != nil {
 		return err
 	}
-	ports, err := f.freePorts(2*f.cfg.Nodes + f.cfg.Stores*(2+2*f.cfg.Tills))
+	ports, err := f.freePorts(2*f.cfg.Nodes + len(f.ids())*(2+2*f.cfg.Tills))
 	if err != nil {
 		return err
 	}

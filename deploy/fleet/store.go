@@ -37,9 +37,19 @@ type Till struct {
 	store *Store
 }
 
-func (f *Fleet) prepareStores(keys string, take func() string) error {
+// ids are those of the stores.
+func (f *Fleet) ids() (ids []string) {
 	for i := range f.cfg.Stores {
-		id := fmt.Sprintf("%04d", i+1)
+		ids = append(ids, fmt.Sprintf("%04d", i+1))
+	}
+	if f.cfg.HQ {
+		ids = append(ids, "0000")
+	}
+	return ids
+}
+
+func (f *Fleet) prepareStores(keys string, take func() string) error {
+	for _, id := range f.ids() {
 		s := &Store{}
 		if err := f.prepareEdge(&s.Edge, keys, id, "", take()); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -55,14 +56,15 @@ type head struct {
 	at, day                    string
 	number, fiscal             string
 	shopper                    *Who
+	phones                     *scan.Scanner // by whose rules phone numbers are read; nil: this store's
 }
 
 func (b *Basket) head() head {
-	return head{b.RID, b.Store, b.Till, b.Operator, b.At, b.BusinessDate, b.ReceiptNumber, b.FiscalNumber, b.Shopper}
+	return head{b.RID, b.Store, b.Till, b.Operator, b.At, b.BusinessDate, b.ReceiptNumber, b.FiscalNumber, b.Shopper, nil}
 }
 
 func (b *Return) head() head {
-	return head{b.RID, b.Store, b.Till, b.Operator, b.At, b.BusinessDate, b.ReceiptNumber, b.FiscalNumber, b.Shopper}
+	return head{b.RID, b.Store, b.Till, b.Operator, b.At, b.BusinessDate, b.ReceiptNumber, b.FiscalNumber, b.Shopper, nil}
 }
 
 func (b *Void) head() head {
@@ -101,20 +103,20 @@ func (r *reader) readWho(d head, h *record.Header) (err error) {
 	if d.shopper == nil {
 		return nil
 	}
-	_, h.Account, err = r.identify("/shopper/identifier", d.shopper.Identifier)
+	_, h.Account, err = r.identify("/shopper/identifier", d.shopper.Identifier, cmp.Or(d.phones, r.rules.Now().Scanner()))
 	return err
 }
 
 // identify gives an identifier's value in its one spelling, because two would be two accounts, and the account
 // that it names: the keyed hash of that. A phone number is an account of its own, as a card's is, until somebody
 // links them.
-func (r *reader) identify(field string, id *Identifier) (value string, account record.AccountID, err error) {
+func (r *reader) identify(field string, id *Identifier, phones *scan.Scanner) (value string, account record.AccountID, err error) {
 	if err := id.check(field, r.own); err != nil {
 		return "", account, err
 	}
 	value = id.Value
 	if id.Kind == kindPhone {
-		if value = r.phone(value); value == "" {
+		if value = phone(phones, value); value == "" {
 			return "", account, &atField{field + "/value", errPhone}
 		}
 	}
@@ -123,8 +125,8 @@ func (r *reader) identify(field string, id *Identifier) (value string, account r
 
 // phone gives a number as E.164 has it, read by the rules of the store's country if it has no plus; empty: it is
 // none. One with a plus that nobody knows to be in use is taken as it is: countries open new ranges.
-func (r *reader) phone(number string) string {
-	e164, err := r.rules.Now().Scanner().Phone(number)
+func phone(by *scan.Scanner, number string) string {
+	e164, err := by.Phone(number)
 	if err != nil && isPhone(number) {
 		return number
 	}
@@ -140,6 +142,8 @@ func readTime(s string) (int64, error) {
 	return at.UnixMilli(), nil
 }
 
+const notToken = "want 1 to 64 of a-z, 0-9, '_' and '-'"
+
 // place checks that the document was made here.
 func (r *reader) place(d head) error {
 	for _, t := range [...]struct {
@@ -151,7 +155,7 @@ func (r *reader) place(d head) error {
 		}
 		switch token, err := subjects.ParseToken(t.value); {
 		case err != nil:
-			return invalid(t.field, "want 1 to 64 of a-z, 0-9, '_' and '-'")
+			return invalid(t.field, notToken)
 		case !t.ours.IsZero() && token != t.ours:
 			return &storeError{t.field}
 		}

@@ -95,7 +95,7 @@ type Basket struct {
 	RID     RID  `json:"rid"`
 	Shopper *Who `json:"shopper,omitempty"`
 
-	// Store If given, this node's store.
+	// Store If given, this node's store; a quote at headquarters, store 0000, may be for any.
 	Store string `json:"store,omitempty"`
 
 	// TaxIncluded Prices contain tax; false is refused so far.
@@ -104,7 +104,7 @@ type Basket struct {
 	// Tenders What was paid; in a quote, what is going to be.
 	Tenders []Tender `json:"tenders,omitempty"`
 
-	// Till If given, this node's till.
+	// Till If given, this node's till; of a quote for another store, one of that store.
 	Till string `json:"till,omitempty"`
 
 	// Training Nothing of it is posted; every answer says so.

@@ -35,38 +35,44 @@ type offer struct {
 
 // quoteBasket prices a basket. Nothing of it is kept, and nothing on the way waits for a network.
 func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
-	body, account, training, err := a.readBasketFor(q)
+	o, training, err := a.readToQuote(q)
 	if err != nil {
 		return answer{}, err
 	}
-	o := &offer{basket: body, account: account}
 	if err := a.gather(o, training); err != nil {
 		return answer{}, err
 	}
-	if err := a.price(o, a.cfg.Rules.Now()); err != nil {
+	if err := a.price(o, o.rules); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusOK, body: a.tellQuote(o)}, nil
 }
 
-// readBasketFor reads a basket that is to be quoted.
-func (a *API) readBasketFor(q question) (body *Basket, account record.AccountID, training bool, err error) {
-	if body, err = a.read.basket(q.body); err != nil {
-		return nil, account, false, err
+// readToQuote reads a basket that is to be quoted, and finds the rules for it.
+func (a *API) readToQuote(q question) (o *offer, training bool, err error) {
+	body, err := a.read.basket(q.body)
+	if err != nil {
+		return nil, false, err
 	}
 	if training, err = trains(q.caller, body.Training); err != nil {
-		return nil, account, false, err
+		return nil, false, err
+	}
+	o = &offer{basket: body}
+	d := body.head()
+	if o.rules, err = a.read.quotedBy(&d); err != nil {
+		return nil, false, err
 	}
 	var h record.Header
-	if err := a.read.readWho(body.head(), &h); err != nil {
-		return nil, account, false, err
+	if err := a.read.readWho(d, &h); err != nil {
+		return nil, false, err
 	}
+	o.account = h.Account
 	if body.At != "" {
 		if _, err := readTime(body.At); err != nil {
-			return nil, account, false, err
+			return nil, false, err
 		}
 	}
-	return body, h.Account, training, body.checkRest()
+	return o, training, body.checkRest()
 }
 
 // gather finds the facts that a basket is priced by: what is known here and now.
@@ -131,7 +137,7 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 		return invalid("/lines", "want at least one line")
 	}
 	in := pricing.Basket{
-		Store: a.cfg.Store.String(), StoreSets: r.StoreSets(), Channel: b.Channel,
+		Store: r.Store().String(), StoreSets: r.StoreSets(), Channel: b.Channel,
 		At: time.UnixMilli(o.facts.at), Zone: r.Zone(), Currency: b.Currency,
 		Lines: make([]pricing.Line, len(b.Lines)), Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
 	}

@@ -50,12 +50,12 @@ func BenchmarkQuote50Lines(b *testing.B) {
 			}
 		}
 	})
-	o := &offer{}
+	var o *offer
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var err error
-			if o.basket, o.account, _, err = a.readBasketFor(question{body: body}); err != nil {
+			if o, _, err = a.readToQuote(question{body: body}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"tillstream/edge/catalogue"
@@ -19,6 +20,7 @@ import (
 // for many goroutines.
 type Revision struct {
 	number    uint32
+	of        store
 	catalogue *catalogue.Catalogue
 	faults    []Fault
 
@@ -29,7 +31,13 @@ type Revision struct {
 
 	byCurrency map[string]*pricing.Programme // those that the setting names
 	byDecimals [5]*pricing.Programme         // the others, by their decimals
+
+	mu        sync.Mutex
+	elsewhere map[subjects.StoreID]*Revision // guarded by mu: the same in other stores, as far as anybody asked
 }
+
+// elsewhereKept bounds the stores of which a revision remembers what it is there.
+const elsewhereKept = 4096
 
 // settings are what the documents of that kind say here.
 type settings struct {
@@ -61,7 +69,7 @@ type store struct {
 // revise makes the revision of a catalogue. What has not changed since before, which may be nil, is taken over.
 // With faults it is what is left without the documents at fault.
 func revise(c *catalogue.Catalogue, of store, before *Revision) *Revision {
-	r := &Revision{number: pricing.Base().Revision, catalogue: c}
+	r := &Revision{number: pricing.Base().Revision, of: of, catalogue: c}
 	switch entry := c.Revision(); {
 	case entry > math.MaxUint32:
 		// A receipt's header has 32 bits for the revision, and they are enough: entries begin at the seconds since
@@ -98,6 +106,32 @@ func (r *Revision) Pricing(currency string) *pricing.Programme {
 	}
 	decimals, _ := pricing.Exponent(currency) // another currency is refused by what prices
 	return r.byDecimals[decimals]
+}
+
+// Store is the store for which it prices.
+func (r *Revision) Store() subjects.StoreID { return r.of.id }
+
+// In gives the same revision as another store has it: its clock, its sets, its country's phone numbers. What is
+// priced by it is what that store's own nodes give.
+func (r *Revision) In(id subjects.StoreID) *Revision {
+	if id == r.of.id {
+		return r
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if there := r.elsewhere[id]; there != nil {
+		return there
+	}
+	of := store{id, r.of.prefixes}
+	there := &Revision{
+		number: r.number, of: of, catalogue: r.catalogue, faults: r.faults, rules: r.rules, ruleFaults: r.ruleFaults,
+		settings: readSettings(r.catalogue, of), byCurrency: r.byCurrency, byDecimals: r.byDecimals,
+	}
+	if r.elsewhere == nil || len(r.elsewhere) == elsewhereKept {
+		r.elsewhere = map[subjects.StoreID]*Revision{}
+	}
+	r.elsewhere[id] = there
+	return there
 }
 
 // Scanner reads codes as the chain's are.
