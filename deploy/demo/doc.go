@@ -1,4 +1,11 @@
 // Package demo is `tillstream demo`: the whole chain in one process, fed with receipts through the
 // tills' HTTP doors as a POS would, with faults on request, and held to an independent count at the
-// end. Nothing is put into the centre but by a till.
+// end. Nothing is put into the centre but by a till, and, with --quotes, the item master, sets and promotions
+// as ops would: then each sale is quoted first, and what it must cost and earn is counted independently too.
+//
+// # Failure
+//
+// A POS that hears nothing sends the same bytes again. One whose quote is not known again asks for another,
+// under the same rid. One that is told that the till has other bytes under the rid, because the receipt was sold
+// in an earlier run, asks for what was kept.
 package demo

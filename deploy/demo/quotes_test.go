@@ -36,6 +36,7 @@ func bags(t *testing.T, n int) string {
 		row(id(3), "22423", "REGENCY CAKESTAND 3 TIER", 4, "12.75", "") // nobody's
 		row(id(4), "22423", "REGENCY CAKESTAND 3 TIER", -1, "12.75", "")
 		row("C"+id(5), "22382", "LUNCH BAG SPACEBOY DESIGN", -1, "1.65", "17850") // 1 point back
+		row("C"+id(5), "POST", "POSTAGE", -1, "18.00", "17850")                   // none for that
 	}
 	path := filepath.Join(t.TempDir(), "bags.csv")
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {

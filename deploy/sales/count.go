@@ -22,17 +22,20 @@ type Count struct {
 // comes later, so only the net counts.
 func CountPoints(receipts []Receipt) Count { return count(receipts, (*Receipt).basePoints) }
 
-// CountPoints counts the same where sales earn what is left to pay after the offers.
+// CountPoints counts the same where each receipt earns, or takes back, what Cost says.
 func (o *Offers) CountPoints(receipts []Receipt) Count {
 	return count(receipts, func(r *Receipt) int64 { return o.Cost(r).Points })
 }
 
 // basePoints is what the base programme gives for a receipt, or takes.
-func (r *Receipt) basePoints() int64 {
+func (r *Receipt) basePoints() int64 { return r.earns(r.Total()) }
+
+// earns is what a receipt's customer gets for an amount, or gives back.
+func (r *Receipt) earns(amount int64) int64 {
 	if r.Customer == "" {
 		return 0
 	}
-	return max(r.Total(), 0) / whole(r.Currency)
+	return max(amount, 0) / whole(r.Currency)
 }
 
 func count(receipts []Receipt, of func(*Receipt) int64) Count {

@@ -1,6 +1,6 @@
 // Package sales turns a chain's sales into receipts that a till can take: it reads them from a CSV
 // file by a [Map], or generates them, and writes each as the JSON body of a till's HTTP API. It also
-// makes the independent count that the books are checked against.
+// makes the independent counts that the books, and with [Offers] the tills' quotes, are checked against.
 //
 // It shares no code with the system under test, but for the form of a rid and of the ids of stores
 // and tills: what is wrong in pricing or in the books must not be wrong here in the same way.

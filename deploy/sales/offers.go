@@ -14,7 +14,7 @@ import (
 //   - [FiveOffFifty]: 5.00 off for who shows a card and spends 50.00 on goods after the two above.
 //
 // Services take no discount, count for none, and earn no points; of the rest each whole unit of what is left
-// to pay earns one.
+// to pay earns one. A return, which names no sale, takes one for each whole unit of its goods.
 type Offers struct {
 	goods map[string]Good
 }
@@ -45,21 +45,17 @@ func NewOffers(goods []Good) *Offers {
 
 // Cost counts one receipt.
 func (o *Offers) Cost(r *Receipt) Cost {
-	if !r.quotable() {
+	switch {
+	case !r.inPieces() || !r.Return && r.Total() <= 0:
 		return Cost{ToPay: r.Total(), Points: r.basePoints()}
+	case r.Return:
+		return Cost{ToPay: r.Total(), Points: r.earns(o.worth(r))}
 	}
-	c := Cost{Quoted: true, ToPay: r.Total()}
-	goods := int64(0) // what the goods come to, all but services
-	var jumbo []pieces
 	off := map[string]int64{}
+	var jumbo []pieces
 	for i := range r.Lines {
 		l := &r.Lines[i]
-		g := o.goods[l.Item]
-		if g.Service {
-			continue
-		}
-		goods += l.Amount
-		switch g.Category {
+		switch o.goods[l.Item].Category {
 		case LunchBags:
 			off[TenthOffLunchBags] += (l.Amount + 5) / 10
 		case JumboBags:
@@ -67,33 +63,36 @@ func (o *Offers) Cost(r *Receipt) Cost {
 		}
 	}
 	off[JumboBagFree] = cheapestOfThree(jumbo)
-	goods -= off[TenthOffLunchBags] + off[JumboBagFree]
-	if r.Customer != "" && goods >= 5000 {
+	left := o.worth(r) - off[TenthOffLunchBags] - off[JumboBagFree]
+	if r.Customer != "" && left >= 5000 {
 		off[FiveOffFifty] = 500
-		goods -= 500
+		left -= 500
 	}
+	c := Cost{Quoted: true, ToPay: r.Total(), Points: r.earns(left)}
 	for id, amount := range off {
-		if amount == 0 {
+		if c.ToPay -= amount; amount == 0 {
 			delete(off, id)
-			continue
 		}
-		c.ToPay -= amount
 	}
 	if len(off) > 0 {
 		c.Off = off
 	}
-	if r.Customer != "" {
-		c.Points = goods / whole(r.Currency)
-	}
 	return c
 }
 
-// quotable reports whether a till can quote a receipt: a sale of whole pieces that costs something. A
-// correction is none.
-func (r *Receipt) quotable() bool {
-	if r.Return || r.Total() <= 0 {
-		return false
+// worth is what the goods of a receipt come to, all but services.
+func (o *Offers) worth(r *Receipt) (sum int64) {
+	for i := range r.Lines {
+		if l := &r.Lines[i]; !o.goods[l.Item].Service {
+			sum += l.Amount
+		}
 	}
+	return sum
+}
+
+// inPieces reports whether a receipt is all of whole pieces that cost something or nothing: what rules price. A
+// correction is not.
+func (r *Receipt) inPieces() bool {
 	for i := range r.Lines {
 		n, err := strconv.ParseInt(r.Lines[i].Quantity, 10, 64)
 		if err != nil || n <= 0 || r.Lines[i].Amount < 0 {
@@ -110,7 +109,7 @@ type pieces struct{ n, price int64 }
 func (l *Line) pieces() []pieces {
 	n, err := strconv.ParseInt(l.Quantity, 10, 64)
 	if err != nil || n <= 0 {
-		return nil // no line of a quotable receipt
+		return nil // no line of a receipt in pieces
 	}
 	each, more := l.Amount/n, l.Amount%n
 	return []pieces{{n - more, each}, {more, each + 1}}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -103,7 +102,7 @@ func (r *reader) readWho(d head, h *record.Header) (err error) {
 	if d.shopper == nil {
 		return nil
 	}
-	_, h.Account, err = r.identify("/shopper/identifier", d.shopper.Identifier, cmp.Or(d.phones, r.rules.Now().Scanner()))
+	_, h.Account, err = r.identify("/shopper/identifier", d.shopper.Identifier, d.phones)
 	return err
 }
 
@@ -116,7 +115,7 @@ func (r *reader) identify(field string, id *Identifier, phones *scan.Scanner) (v
 	}
 	value = id.Value
 	if id.Kind == kindPhone {
-		if value = phone(phones, value); value == "" {
+		if value = r.phone(phones, value); value == "" {
 			return "", account, &atField{field + "/value", errPhone}
 		}
 	}
@@ -124,8 +123,12 @@ func (r *reader) identify(field string, id *Identifier, phones *scan.Scanner) (v
 }
 
 // phone gives a number as E.164 has it, read by the rules of the store's country if it has no plus; empty: it is
-// none. One with a plus that nobody knows to be in use is taken as it is: countries open new ranges.
-func phone(by *scan.Scanner, number string) string {
+// none; by a nil scanner this store's. One with a plus that nobody knows to be in use is taken as it is: countries
+// open new ranges.
+func (r *reader) phone(by *scan.Scanner, number string) string {
+	if by == nil {
+		by = r.rules.Now().Scanner()
+	}
 	e164, err := by.Phone(number)
 	if err != nil && isPhone(number) {
 		return number

@@ -217,3 +217,34 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("the node's own prefix: %+v, %v", c, err)
 	}
 }
+
+// A revision is the same in another store as that store's own nodes make it, whoever asks.
+func TestInAnotherStore(t *testing.T) {
+	n := open(t)
+	n.put(setting("stores", `"zone":"Europe/Berlin","zones":{"Atlantic/Canary":["0042"]},"sets":{"city":["0017"],"north":["0042"]},"countries":{"AT":["0042"]}`),
+		setting("scan", `"country":"DE"`), setting("programme", twoPoints),
+		record.Reference{Kind: record.RefPromotion, Key: "north", Value: []byte(`{"schema":"promotion/v1","id":"north","revision":1,"name":"x","text":{"en":"x"},
+			"stores":{"include":["north"]},"mechanic":{"type":"percentage","percent":"10"}}`)})
+	here := n.Now()
+	there := here.In(store("0042"))
+	own, err := programme.Open(programme.Config{Cache: n.cache, Store: store("0042")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here.In(store("0017")) != here || here.In(store("0042")) != there || there.In(store("0017")).Store() != store("0017") {
+		t.Error("a revision of one store is not one")
+	}
+	for name, r := range map[string]*programme.Revision{"from another store": there, "its own": own.Now()} {
+		phone, err := r.Scanner().Phone("0664 1234567")
+		if r.Number() != here.Number() || r.Store() != store("0042") || r.Zone().String() != "Atlantic/Canary" ||
+			len(r.StoreSets()) != 1 || r.StoreSets()[0] != "north" || phone != "+436641234567" || err != nil {
+			t.Errorf("%s: revision %d of store %s, zone %s, sets %v, phone %s, %v", name, r.Number(), r.Store(), r.Zone(), r.StoreSets(), phone, err)
+		}
+		if q := quote(t, r, "EUR", pasta); q.Totals.ToPay != 900 || q.Points.Earned != 18 {
+			t.Errorf("%s: pays %d and earns %d", name, q.Totals.ToPay, q.Points.Earned)
+		}
+	}
+	if q := quote(t, here, "EUR", pasta); q.Totals.ToPay != 1000 {
+		t.Errorf("here it pays %d", q.Totals.ToPay)
+	}
+}
