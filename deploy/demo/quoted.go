@@ -90,7 +90,7 @@ func (d *drive) sellQuoted(ctx context.Context, pos *fleet.POS, t *fleet.Till, k
 			return basket
 		}
 		d.quotes.took[k].Store(max(int64(time.Since(start)), 1))
-		d.quotes.hold(d, k, q.Totals.ToPay, q.Points.ToEarn, "quoted")
+		d.quotes.match(d, k, q.Totals.ToPay, q.Points.ToEarn, "quoted")
 		if off := q.off(); !maps.Equal(off, d.quotes.costs[k].Off) {
 			d.differs(k, "is quoted with %v off, the independent count is %v", off, d.quotes.costs[k].Off)
 		}
@@ -168,11 +168,11 @@ func (q *quotes) committed(d *drive, k int, body []byte) {
 	if c.Totals != nil && !d.receipts[k].Return {
 		c.Total = c.Totals.ToPay
 	}
-	q.hold(d, k, c.Total, c.Points.Earned+c.Points.TakenBack, "kept")
+	q.match(d, k, c.Total, c.Points.Earned+c.Points.TakenBack, "kept")
 }
 
-// hold wants a receipt to cost and to earn what the count says.
-func (q *quotes) hold(d *drive, k int, pays, points int64, how string) {
+// match wants a receipt to cost and to earn what the count says.
+func (q *quotes) match(d *drive, k int, pays, points int64, how string) {
 	if want := &q.costs[k]; pays != want.ToPay || points != want.Points {
 		d.differs(k, "is %s at %d with %d points, the independent count is %d with %d", how, pays, points, want.ToPay, want.Points)
 	}
