@@ -5,7 +5,7 @@ import (
 	"tillstream/subjects"
 )
 
-// headquarters is the store whose nodes the other channels ask. What they sell they sell for a shop.
+// headquarters is the store whose nodes the other channels ask what a basket costs, in whichever shop.
 const headquarters = "0000"
 
 // quotedBy gives the rules that a basket is to be quoted by: those of the store that it names, which at
