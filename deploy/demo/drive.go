@@ -34,6 +34,10 @@ type drive struct {
 // callers is how many sales a till has under way at full speed. At a given rate it is the most.
 const callers = 64
 
+// quoting is the same where sales are quoted: a quote waits for a processor and not for a disk, and more callers
+// than this would keep the links of all nodes, which are in this process too, from being looked after.
+const quoting = 8
+
 // answerWithin bounds the tries to sell one receipt: a till whose node has ended by itself, or whose disk
 // is full, must not keep a run from its end.
 const answerWithin = 5 * time.Minute
@@ -80,10 +84,14 @@ func (d *drive) run(ctx context.Context) {
 	for k := range d.receipts {
 		sizes[d.place(k)]++
 	}
+	many := callers
+	if d.quotes != nil {
+		many = quoting
+	}
 	var wg sync.WaitGroup
 	for i, t := range tills {
 		queues[i] = make(chan int, sizes[i])
-		for range callers {
+		for range many {
 			wg.Go(func() {
 				pos := fleet.NewPOS(t.URL())
 				defer pos.Close() //nolint:errcheck // it has heard all it asked for
