@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path/filepath"
@@ -134,9 +135,12 @@ func TestHeadquartersKnowsShoppers(t *testing.T) {
 	if q, _ := quote(hq, body, http.StatusOK); q.Points.BalanceBefore != nil || !q.Stale {
 		t.Errorf("headquarters knows a shopper who was never there: %+v", q.Points)
 	}
-	if _, s := look(t, hq, card); s.Source != "central" || value(s.Points.Available) != 42 {
-		t.Errorf("looked up at headquarters: %+v %+v", s, s.Points)
-	}
+	await(t, "the shopper at headquarters", func() error { // a look-up waits 150 ms for the centre, and is asked again
+		if _, s := look(t, hq, card); s.Source != "central" || s.Points == nil || value(s.Points.Available) != 42 {
+			return fmt.Errorf("looked up: %+v", s)
+		}
+		return nil
+	})
 	_, x := quote(shop, body, http.StatusOK)
 	q, y := quote(hq, body, http.StatusOK)
 	if value(q.Points.BalanceBefore) != 42 || q.AsOf == nil {
