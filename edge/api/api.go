@@ -15,7 +15,6 @@ import (
 
 	"tillstream/edge/cache"
 	"tillstream/edge/journal"
-	"tillstream/edge/pricing"
 	"tillstream/edge/programme"
 	"tillstream/kv/record"
 	"tillstream/kv/seal"
@@ -129,7 +128,6 @@ func Open(cfg Config) (*API, error) {
 		callers: callers, board: newBoard(cfg.Now),
 		read: reader{
 			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes, rules: cfg.Rules,
-			programme: pricing.Base(),
 		},
 	}
 	a.server = http.Server{

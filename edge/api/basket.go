@@ -67,7 +67,7 @@ func (a *API) suspendBasket(ctx context.Context, q question) (answer, error) {
 	if h.RID != rid {
 		return answer{}, invalid("/rid", "the path names another rid")
 	}
-	if _, err := price(record.KindSale, body.Currency, body.Lines, a.read.programme); err != nil {
+	if _, err := addUp(record.KindSale, body.Currency, body.Lines); err != nil {
 		return answer{}, err
 	}
 	if err := body.checkRest(); err != nil {

@@ -41,12 +41,11 @@ const (
 
 // reader turns bodies into drafts of records. It is pure but for the card key.
 type reader struct {
-	store     subjects.StoreID
-	till      subjects.TillID
-	cards     *seal.Cards
-	own       []string // prefixes of the chain's own cards
-	rules     *programme.Revisions
-	programme pricing.Plain
+	store subjects.StoreID
+	till  subjects.TillID
+	cards *seal.Cards
+	own   []string // prefixes of the chain's own cards
+	rules *programme.Revisions
 }
 
 // head is what a basket, a return and a void begin with.

@@ -18,18 +18,19 @@
 //
 // Look the shopper up when the card is scanned. Draw a rid (UUIDv7) when the basket opens. Quote it as
 // often as it changes: a quote is pure and keeps nothing; what it was priced by beside its revision (segments,
-// coupons, limits, the moment) travels sealed in its context, and the revision (package programme) is on the disk. When the sale is paid, send the basket with what
-// the quote said of itself to /v1/receipts, the rid as Idempotency-Key: it is priced again, by the same
-// facts under the same revision, and has to come out the same. No answer within two seconds: send the same
-// bytes again, or ask /v1/receipts/{rid}; neither can double the receipt.
+// coupons, limits, the moment) travels sealed in its context, and the revision (package programme) is on the
+// disk. When the sale is paid, send the basket with what the quote said of itself to /v1/receipts, the rid as
+// Idempotency-Key: it is priced again, by the same facts under the same revision, and has to come out the same.
+// No answer within two seconds: send the same bytes again, or ask /v1/receipts/{rid}; neither can double the
+// receipt.
 //
 // What a quote spends, points and single-use coupons, is set aside at the centre just before payment, and the
 // receipt names that hold. A hold that no receipt uses the node gives back by itself. While nobody can set
 // aside, quotes leave both out and say so; earning asks nobody.
 //
-// A receipt without a quote goes to the journal exactly as it came. One with a quote is kept with what was
-// priced as a last member "priced", a linked return or a void with "returned": a return a month later, at
-// whichever store, finds what each line got there, without the rules of then. The header before the body
+// A receipt without a quote goes to the journal as it came. One with a quote, or with an item that earns no
+// points, is kept with what was priced as a last member "priced", a linked return or a void with "returned": a
+// return a month later, at whichever store, finds what each line got there, without the rules of then. The header before the body
 // carries the account, the points earned and spent, the hold, the sale that a return names, and the day, so
 // that nobody above opens the body.
 //

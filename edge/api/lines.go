@@ -2,10 +2,12 @@ package api
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
 	"tillstream/edge/pricing"
+	"tillstream/edge/programme"
 	"tillstream/kv/record"
 )
 
@@ -32,27 +34,41 @@ func (r *reader) decode(b []byte, v any) error {
 	return decode(b, v)
 }
 
-// price checks the lines' texts and prices them without promotions.
-func price(kind record.Kind, currency string, lines []Line, p pricing.Plain) (pricing.Sum, error) {
+// plainSum is lines that no promotion counts for, and their sum.
+type plainSum struct {
+	lines []pricing.Line
+	pricing.Sum
+}
+
+// addUp checks lines and adds them up, as far as nothing depends on what the chain has set.
+func addUp(kind record.Kind, currency string, lines []Line) (plainSum, error) {
+	return sumUp(kind, currency, lines, pricing.Base(currency), func(*Line) programme.Item { return programme.Item{} })
+}
+
+// pricePlain prices lines without promotions, by the points policy and the items of a revision.
+func pricePlain(kind record.Kind, currency string, lines []Line, r *programme.Revision) (plainSum, error) {
+	return sumUp(kind, currency, lines, r.Pricing(currency).Plain(), func(l *Line) programme.Item { return l.itemOf(r) })
+}
+
+func sumUp(kind record.Kind, currency string, lines []Line, rules pricing.Plain, item func(*Line) programme.Item) (p plainSum, err error) {
 	if len(lines) == 0 {
-		return pricing.Sum{}, invalid("/lines", "want at least one line")
+		return p, invalid("/lines", "want at least one line")
 	}
-	read := make([]pricing.Line, len(lines))
+	p.lines = make([]pricing.Line, len(lines))
 	for i := range lines {
-		l := &lines[i]
-		if name, reason := l.wrong(); reason != "" {
-			return pricing.Sum{}, invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
+		if name, reason := lines[i].wrong(); reason != "" {
+			return p, invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
 		}
-		line := pricing.Line{
-			LineID: l.LineID, Item: l.Item, Description: l.Description,
-			Quantity: l.Quantity, Unit: l.Unit, Amount: l.Amount,
-		}
-		if l.UnitPrice != nil {
-			line.UnitPrice = *l.UnitPrice
-		}
-		read[i] = line
+		it := item(&lines[i])
+		p.lines[i] = lines[i].priced(&it)
 	}
-	return pricing.Price(kind, currency, read, p)
+	p.Sum, err = pricing.Price(kind, currency, p.lines, rules)
+	return p, err
+}
+
+// someEarnNothing reports whether points were left out for an item.
+func (p *plainSum) someEarnNothing() bool {
+	return slices.ContainsFunc(p.lines, func(l pricing.Line) bool { return l.Facts.NoPoints })
 }
 
 // wrong names the field that is wrong with a line, and why; pricing checks the numbers.

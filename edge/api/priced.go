@@ -152,7 +152,7 @@ func readKept(data []byte) (k keptSale, err error) {
 	return k, nil
 }
 
-// replay answers a quoted receipt that is kept already, by what was kept; nil: it is not here.
+// replay gives a receipt that is kept already; nil: it is not here.
 func (a *API) replay(rid record.RID, body []byte) (*record.Receipt, error) {
 	kept, err := a.cfg.Journal.Find(rid)
 	if errors.Is(err, journal.ErrNotFound) {
@@ -165,7 +165,8 @@ func (a *API) replay(rid record.RID, body []byte) (*record.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kept.Kind != record.KindSale || k.Priced == nil || k.Priced.Request != sumOf(body) {
+	same := k.Priced != nil && k.Priced.Request == sumOf(body) || k.Priced == nil && bytes.Equal(kept.Data, body)
+	if kept.Kind != record.KindSale || !same {
 		return nil, fmt.Errorf("commit receipt %s: %w", rid, journal.ErrOtherBody)
 	}
 	return &kept, nil

@@ -9,7 +9,6 @@ import (
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
-	"tillstream/edge/programme"
 	"tillstream/kv/record"
 )
 
@@ -84,16 +83,38 @@ func (a *API) readSale(ctx context.Context, q question) (s sale, err error) {
 		}
 		return s, err
 	}
-	sum, err := price(record.KindSale, body.Currency, body.Lines, a.read.programme)
-	if err != nil {
+	if err := body.checkRest(); err != nil {
 		return s, err
+	}
+	return s, a.readPlain(&s, q, body)
+}
+
+// readPlain is the part of readSale for a receipt without a quote. It is kept as it came. Where an item earns
+// nothing it is kept with what each line got, because a return may come when the item earns again.
+func (a *API) readPlain(s *sale, q question, body *Basket) error {
+	sum, err := pricePlain(record.KindSale, body.Currency, body.Lines, a.cfg.Rules.Now())
+	if err != nil {
+		return err
 	}
 	s.draft.Rules = sum.Revision
 	if !s.draft.Account.IsZero() {
 		s.draft.Points = sum.Points
 	}
 	s.told = &Committed{Currency: sum.Currency, Total: &sum.Total}
-	return s, body.checkRest()
+	if s.draft.Points == 0 || !sum.someEarnNothing() {
+		return nil
+	}
+	p := pricedOf(sum.Quote(sum.lines, s.draft.Points), q.body, s.draft.At, "", nil)
+	data, err := withMember(q.body, "priced", p)
+	if err != nil {
+		return err
+	}
+	if len(data) > record.MaxBody {
+		return nil // better to give points back by the lines' prices than to refuse the sale
+	}
+	s.draft.Data, s.told = data, new(Committed)
+	s.told.tell(body.Currency, p)
+	return nil
 }
 
 // readQuoted is the part of readSale for a receipt with a quote.
@@ -143,7 +164,7 @@ func (a *API) readQuoted(ctx context.Context, s *sale, q question, body *Basket)
 // readAsItIs is the part of readSale for a sale that has happened and that no rules price: it is kept at
 // the prices it has, and flagged.
 func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
-	sum, err := price(record.KindSale, body.Currency, body.Lines, a.read.programme)
+	sum, err := pricePlain(record.KindSale, body.Currency, body.Lines, a.cfg.Rules.Now())
 	if err != nil {
 		return err
 	}
@@ -155,11 +176,7 @@ func (a *API) readAsItIs(s *sale, q question, body *Basket) error {
 	if !s.draft.Account.IsZero() {
 		s.draft.Points = sum.Points
 	}
-	lines := make([]pricing.Line, len(body.Lines))
-	for i := range body.Lines {
-		lines[i] = body.Lines[i].priced(new(programme.Item))
-	}
-	bill := sum.Quote(lines, s.draft.Points)
+	bill := sum.Quote(sum.lines, s.draft.Points)
 	p := pricedOf(bill, q.body, s.draft.At, "", []Difference{{What: "digest"}})
 	if s.draft.Data, err = withMember(q.body, "priced", p); err != nil {
 		return err
@@ -201,6 +218,13 @@ func (a *API) finish(ctx context.Context, q question, s sale) (answer, error) {
 		return answer{status: http.StatusCreated, body: s.told}, nil
 	}
 	kept, repeated, err := a.keep(ctx, s.draft)
+	if errors.Is(err, journal.ErrOtherBody) && s.draft.Kind == record.KindSale {
+		// The same request may have been kept with other words on its lines, under an older revision.
+		if before, e := a.replay(s.draft.RID, q.body); e == nil && before != nil {
+			a.settled(&s, &before.Header, nil)
+			return a.again(before)
+		}
+	}
 	if err != nil {
 		a.settled(&s, nil, err)
 		return answer{}, err
@@ -264,8 +288,8 @@ func (a *API) tellKept(kept *record.Receipt) *Committed {
 		c.tellReturned(k.Returned)
 	case err == nil:
 		c.tellLink(&kept.Header)
-		var sum pricing.Sum
-		if sum, err = price(kept.Kind, k.Currency, k.Lines, a.read.programme); err == nil {
+		var sum plainSum
+		if sum, err = addUp(kept.Kind, k.Currency, k.Lines); err == nil {
 			c.Currency, c.Total = sum.Currency, &sum.Total
 		}
 	}

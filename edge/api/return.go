@@ -6,14 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
-	"tillstream/edge/programme"
 	"tillstream/kv/record"
-	"tillstream/kv/setting"
 )
 
 // How far a return is tied to its sale.
@@ -22,27 +19,6 @@ const (
 	linkUnverified = "unverified" // it is named, and not known here
 	linkBlind      = "blind"      // it is not named
 )
-
-// returned is what a linked return or a void gives back. It is kept as the last member of the document's
-// own JSON, as priced is of a sale's.
-type returned struct {
-	Request string     `json:"request"` // SHA-256 of the bytes that the POS sent
-	Of      record.RID `json:"of"`
-	// Currency is the sale's: a void names none.
-	Currency string       `json:"currency"`
-	Coupons  []CouponBack `json:"coupons,omitempty"`
-	Before   *int64       `json:"points_before,omitempty"` // that could be spent, as this node knew it
-	Differs  []Difference `json:"differs,omitempty"`       // flagged by these
-	pricing.Returned
-}
-
-// keptReturn is a return or void as the journal has it.
-type keptReturn struct {
-	Currency string        `json:"currency"`
-	Of       SaleReference `json:"of"`
-	Lines    []Line        `json:"lines"`
-	Returned *returned     `json:"returned"`
-}
 
 // commitReturn keeps a return.
 func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
@@ -81,38 +57,6 @@ func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
 	return a.giveUnverified(ctx, q, s, of, body)
 }
 
-// giveBlind keeps a return that names no sale, if the policy lets it pass.
-func (a *API) giveBlind(ctx context.Context, q question, s sale, body *Return) (answer, error) {
-	if err := a.priceBlind(&s, body); err != nil {
-		return answer{}, err
-	}
-	policy := a.returnPolicy()
-	if err := a.mayGiveBlind(&policy, body, *s.told.Total); err != nil {
-		return answer{}, err
-	}
-	return a.finish(ctx, q, s)
-}
-
-// giveUnverified keeps a return whose sale nobody could give in time, if the policy lets it pass. It names
-// the sale all the same: the books settle it when they have both.
-func (a *API) giveUnverified(ctx context.Context, q question, s sale, of record.RID, body *Return) (answer, error) {
-	if err := a.priceBlind(&s, body); err != nil {
-		return answer{}, err
-	}
-	policy := a.returnPolicy()
-	if err := a.mayGiveUnverified(&policy, body, *s.told.Total); err != nil {
-		return answer{}, err
-	}
-	s.draft.Of = of
-	s.told.Link, s.told.Flagged, s.told.Differences = linkUnverified, true, unverifiedDiffers()
-	a.past.mu.Lock()
-	defer a.past.mu.Unlock()
-	return a.finish(ctx, q, s)
-}
-
-// unverifiedDiffers flags a return of which the sale was not at hand.
-func unverifiedDiffers() []Difference { return []Difference{{What: differsSale}} }
-
 // What a return is flagged by.
 const (
 	differsSale      = "sale"              // nobody could give it
@@ -148,38 +92,6 @@ func (a *API) readReturn(q question) (body *Return, s sale, err error) {
 		return nil, s, invalid("/manager_code", "want at most 64 printable characters")
 	}
 	return body, s, checkTenders(body.Tenders)
-}
-
-// priceBlind prices a return by its own lines. One that names its sale takes points back of the sale's shopper,
-// whom the books know.
-func (a *API) priceBlind(s *sale, body *Return) error {
-	sum, err := price(record.KindReturn, body.Currency, linesOf(body.Lines), a.read.programme)
-	if err != nil {
-		return err
-	}
-	s.draft.Rules = sum.Revision
-	if body.Of != nil || !s.draft.Account.IsZero() {
-		s.draft.Points = a.wouldEarn(body, sum.Points)
-	}
-	s.told = &Committed{Currency: sum.Currency, Total: &sum.Total, Link: linkBlind}
-	return nil
-}
-
-// wouldEarn is what lines that are given back without their sale would earn now, at the prices that they have:
-// what is to be taken back for them. Where the rules do not take the lines it is what the base programme says.
-func (a *API) wouldEarn(body *Return, base int64) int64 {
-	o := &offer{
-		basket:  &Basket{RID: body.RID, Currency: body.Currency, Lines: linesOf(body.Lines), Shopper: &Who{Identifier: &Identifier{}}},
-		account: record.AccountID{1}, // anybody
-		facts:   facts{at: a.cfg.Now().UnixMilli()},
-	}
-	for i := range o.basket.Lines {
-		o.basket.Lines[i].PriceOverride = true // no promotion
-	}
-	if err := a.price(o, a.cfg.Rules.Now()); err != nil {
-		return base
-	}
-	return o.quote.Points.Earned
 }
 
 // giveBack keeps what is given back of a sale. which says what: it is called with what the sale was priced
@@ -230,64 +142,6 @@ func (a *API) giveBack(ctx context.Context, q question, s sale, sold *soldSale, 
 	return a.finish(ctx, q, s)
 }
 
-// fill fills in what the header says of a return, and gives what the body is to keep of it. Earlier returns
-// that were kept without the sale at hand may have taken other points than their part had: nothing beyond
-// the sale's own is taken or given, and whoever gives back the last of it settles the rest.
-func (a *API) fill(h *record.Receipt, sold *soldSale, bill *pricing.Quote, b *before, back *pricing.Returned, now []pricing.Return) (*returned, error) {
-	left, err := bill.Left(append(slices.Clip(b.lines), now...))
-	if err != nil {
-		return nil, err
-	}
-	whole := len(left) == 0
-	var earned, spent int64
-	for i := range bill.Lines {
-		earned += bill.Lines[i].PointsEarned
-		spent += bill.Lines[i].PointsSpent
-	}
-	back.PointsTakenBack = bounded(back.PointsTakenBack, earned-b.points, whole)
-	back.PointsGivenBack = bounded(back.PointsGivenBack, spent-b.spent, whole)
-	h.Of, h.Account, h.Rules = sold.sale.RID, sold.sale.Account, sold.sale.Rules
-	h.Points, h.Spent = back.PointsTakenBack, back.PointsGivenBack
-	r := &returned{Of: h.Of, Returned: *back}
-	policy := a.returnPolicy()
-	for i := range bill.Promotions {
-		code := bill.Promotions[i].Coupon
-		if code == "" {
-			continue
-		}
-		c := CouponBack{CodeMasked: maskCode(code)}
-		switch {
-		case !whole:
-			c.Reason = "part_kept"
-		case h.Kind != record.KindVoid && policy.Coupons == setting.CouponsKeep:
-			c.Reason = "policy"
-		case b.rearmed:
-			c.Reason = "already_rearmed"
-		case sold.sale.Hold == record.RID{}:
-			c.Reason = "not_held" // it can be used many times, or was never set aside
-		default:
-			c.Rearmed, h.Rearm = true, true
-		}
-		r.Coupons = append(r.Coupons, c)
-	}
-	if sold.partial {
-		r.Differs = append(r.Differs, Difference{What: differsElsewhere})
-	}
-	if s, ok := a.cached(h.Account); ok && s.AsOf > 0 && !h.Account.IsZero() {
-		n := a.spendable(h.Account, &s)
-		r.Before = &n
-	}
-	return r, nil
-}
-
-// bounded is a part of what is left, or all of it.
-func bounded(part, left int64, whole bool) int64 {
-	if whole {
-		part = left
-	}
-	return max(min(part, left), 0)
-}
-
 // keptBefore gives the return that is kept under a document's rid, nil if there is none.
 func (a *API) keptBefore(s *sale, q *question) (*record.Receipt, error) {
 	if s.wantKey(q) != nil {
@@ -322,23 +176,6 @@ func (a *API) sameReturn(kept *record.Receipt, err error) (answer, error) {
 	return a.again(kept)
 }
 
-func (c *Committed) tellReturned(r *returned) {
-	c.Currency, c.Total, c.Lines, c.Link = r.Currency, &r.MoneyBack, r.Lines, linkVerified
-	c.Points.Before, c.Coupons = r.Before, r.Coupons
-	c.Flagged, c.Differences = len(r.Differs) > 0, r.Differs
-}
-
-// tellLink tells of a return that was kept without the sale at hand.
-func (c *Committed) tellLink(h *record.Header) {
-	switch {
-	case h.Kind != record.KindReturn:
-	case h.Of == record.RID{}:
-		c.Link = linkBlind
-	default:
-		c.Link, c.Flagged, c.Differences = linkUnverified, true, unverifiedDiffers()
-	}
-}
-
 // leftOf names the field of a return of which too much is given back.
 func leftOf(err error, now []pricing.Return) error {
 	much, ok := errors.AsType[*pricing.TooMuch](err)
@@ -351,48 +188,6 @@ func leftOf(err error, now []pricing.Return) error {
 		}
 	}
 	return err
-}
-
-// billOf gives what a kept sale was priced to.
-func (a *API) billOf(sold *record.Receipt) (*pricing.Quote, string, error) {
-	k, err := readKept(sold.Data)
-	if err != nil {
-		return nil, "", err
-	}
-	if k.Priced != nil {
-		q, err := k.Priced.quote(k.Currency, k.Lines)
-		if err != nil {
-			return nil, "", err
-		}
-		if sold.Account.IsZero() { // nobody has got the points
-			for i := range q.Lines {
-				q.Lines[i].PointsEarned = 0
-			}
-		}
-		return q, k.Currency, nil
-	}
-	sum, err := price(record.KindSale, k.Currency, k.Lines, a.read.programme)
-	if err != nil {
-		return nil, "", fmt.Errorf("price a kept sale: %w", err)
-	}
-	lines := make([]pricing.Line, len(k.Lines))
-	for i := range k.Lines {
-		lines[i] = k.Lines[i].priced(new(programme.Item))
-	}
-	return sum.Quote(lines, sold.Points), k.Currency, nil
-}
-
-// linesOf makes lines of those given back, where no sale says more of them.
-func linesOf(back []ReturnLine) []Line {
-	lines := make([]Line, len(back))
-	for i := range back {
-		l := &back[i]
-		lines[i] = Line{
-			LineID: l.LineID, Item: l.Item, Description: l.Description, Quantity: l.Quantity, Unit: l.Unit,
-			UnitPrice: l.UnitPrice, Amount: l.Amount,
-		}
-	}
-	return lines
 }
 
 func (b *Return) paymentCard(own []string) string {

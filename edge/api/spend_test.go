@@ -385,18 +385,3 @@ func TestAbandonedPointsComeBack(t *testing.T) {
 		t.Errorf("the used hold is %d: its receipt is to use it", state)
 	}
 }
-
-// await waits until done is true.
-func (s *shop) await(what string, done func() bool) {
-	s.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(20 * time.Second)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-end:
-			s.t.Fatalf("%s do not come", what)
-		}
-	}
-}

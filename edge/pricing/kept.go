@@ -17,6 +17,9 @@ func (s *Sum) Quote(lines []Line, points int64) *Quote {
 			Gross: gross, Net: gross, ToPay: gross,
 		}
 		parts[i] = part{line: int32(i), n: 1, weight: max(gross, 0), room: points}
+		if lines[i].Facts.NoPoints {
+			parts[i].weight = 0
+		}
 	}
 	for _, p := range new(spreader).spread(points, parts) {
 		q.Lines[p.line].PointsEarned += p.each * p.n

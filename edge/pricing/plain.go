@@ -8,12 +8,25 @@ import (
 
 // Plain is the rules under which a receipt is priced without promotions.
 type Plain struct {
-	Revision      uint32 // of the rules; kept in every receipt
-	MinorPerPoint int64  // minor units for one point; zero: one whole unit of the basket's currency
+	Revision uint32 // of the rules; kept in every receipt
+	Earn     Rate   // points for money; zero: none
 }
 
-// Base is the base programme.
-func Base() Plain { return Plain{Revision: 1} }
+// BaseRevision is the number of the base programme.
+const BaseRevision = 1
+
+// Base is the base programme: a point for each whole unit of the currency.
+func Base(currency string) Plain {
+	unit := int64(1)
+	decimals, _ := Exponent(currency) // Price refuses another currency
+	for range decimals {
+		unit *= 10
+	}
+	return Plain{BaseRevision, Rate{1, unit}}
+}
+
+// Plain is what is left of a programme where no promotion counts: by which points are earned, and its revision.
+func (p *Programme) Plain() Plain { return Plain{p.revision, p.policy.Points.Earn} }
 
 // Sum is a sale or a return, priced by a Plain.
 type Sum struct {
@@ -22,7 +35,7 @@ type Sum struct {
 	Revision uint32       // of the programme
 	Lines    []PricedLine // in the order given
 	Total    int64        // sum of the lines, minor units
-	Points   int64        // sale: to earn; return: to take back; never negative, at most record.MaxPoints
+	Points   int64        // sale: to earn; return: to take back; none for lines whose item earns none; never negative, at most record.MaxPoints
 }
 
 // PricedLine is one line of a Sum.
@@ -37,11 +50,10 @@ func Price(kind record.Kind, currency string, lines []Line, p Plain) (Sum, error
 	if kind != record.KindSale && kind != record.KindReturn {
 		return Sum{}, fmt.Errorf("price a %s: neither a sale nor a return", kind)
 	}
-	if p.MinorPerPoint < 0 {
-		return Sum{}, fmt.Errorf("price under revision %d: minor units per point are negative", p.Revision)
+	if p.Earn.Points < 0 || p.Earn.Amount < 0 {
+		return Sum{}, fmt.Errorf("price under revision %d: points for money are negative", p.Revision)
 	}
-	exponent, ok := Exponent(currency)
-	if !ok {
+	if _, ok := Exponent(currency); !ok {
 		return Sum{}, &FieldError{"/currency", "not an ISO 4217 code of a currency in use"}
 	}
 	if len(lines) > record.MaxLines {
@@ -54,6 +66,7 @@ func Price(kind record.Kind, currency string, lines []Line, p Plain) (Sum, error
 	if i := repeated(lines); i >= 0 {
 		return Sum{}, lineError(i, "line_id", "another line has it")
 	}
+	earning := int64(0)
 	for i := range lines {
 		gross, err := priceLine(i, &lines[i])
 		if err != nil {
@@ -61,12 +74,15 @@ func Price(kind record.Kind, currency string, lines []Line, p Plain) (Sum, error
 		}
 		q.Lines[i] = PricedLine{lines[i].LineID, gross}
 		q.Total += gross // at most MaxLines times MaxMoney: no overflow on the way
+		if !lines[i].Facts.NoPoints {
+			earning += gross
+		}
 	}
 	if q.Total > MaxMoney || q.Total < -MaxMoney {
 		return Sum{}, &FieldError{"/lines", "the sum of the lines is over 1000000000000 minor units"}
 	}
-	q.Points = points(kind, q.Total, p.perPoint(exponent))
-	return q, nil
+	q.Points = p.points(kind, earning)
+	return q, bound(q.Points)
 }
 
 func priceLine(i int, l *Line) (int64, error) {
@@ -112,23 +128,15 @@ func repeated(lines []Line) int {
 	return -1
 }
 
-// perPoint gives the minor units for one point in a currency with this many decimals.
-func (p Plain) perPoint(exponent int) int64 {
-	unit := p.MinorPerPoint
-	if unit == 0 {
-		unit = 1
-		for range exponent {
-			unit *= 10
-		}
-	}
-	return unit
-}
-
-// points of a sale are of what was paid: a total below zero earns nothing. A return's total counts
+// points of a sale are of what was paid for what earns: a sum below zero earns nothing. A return's counts
 // without its sign, whichever sign its lines were written with.
-func points(kind record.Kind, total, unit int64) int64 {
-	if kind == record.KindReturn && total < 0 {
-		total = -total
+func (p Plain) points(kind record.Kind, sum int64) int64 {
+	if kind == record.KindReturn && sum < 0 {
+		sum = -sum
 	}
-	return max(total, 0) / unit
+	if sum <= 0 || p.Earn.Amount == 0 {
+		return 0
+	}
+	n, _ := muldiv(sum, p.Earn.Points, p.Earn.Amount)
+	return n
 }

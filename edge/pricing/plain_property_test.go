@@ -60,7 +60,7 @@ func TestPriceIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawPlain(t)
-		q, err := plain(b, Base())
+		q, err := plain(b, Base(b.Currency))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,12 +95,12 @@ func TestOrderOfLinesDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawPlain(t)
-		q, err := plain(b, Base())
+		q, err := plain(b, Base(b.Currency))
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.Lines = rapid.Permutation(b.Lines).Draw(t, "order")
-		again, err := plain(b, Base())
+		again, err := plain(b, Base(b.Currency))
 		if err != nil || again.Total != q.Total || again.Points != q.Points {
 			t.Fatalf("got %d and %d points (%v), want %d and %d", again.Total, again.Points, err, q.Total, q.Points)
 		}
@@ -124,12 +124,12 @@ func TestReturnTakesWhatTheSaleGave(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawPlain(t)
 		b.Kind = record.KindSale
-		sale, err := plain(b, Base())
+		sale, err := plain(b, Base(b.Currency))
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.Kind = record.KindReturn
-		back, err := plain(b, Base())
+		back, err := plain(b, Base(b.Currency))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func BenchmarkPrice20(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := plain(basket, Base()); err != nil {
+		if _, err := plain(basket, Base(basket.Currency)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -47,7 +47,7 @@ func TestPrice(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			q, err := plain(tt.basket, Base())
+			q, err := plain(tt.basket, Base(tt.basket.Currency))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,15 +67,24 @@ func TestPrice(t *testing.T) {
 
 func TestPriceUnderAnotherProgramme(t *testing.T) {
 	b := plainBasket{"EUR", record.KindSale, []Line{{LineID: "1", Quantity: "1", UnitPrice: 999}}}
-	q, err := plain(b, Plain{Revision: 7, MinorPerPoint: 500})
-	if err != nil || q.Points != 1 || q.Revision != 7 {
-		t.Errorf("got %d points under revision %d, %v; want 1 under 7", q.Points, q.Revision, err)
+	for _, tt := range []struct {
+		earn Rate
+		want int64
+	}{{Rate{1, 500}, 1}, {Rate{2, 100}, 19}, {Rate{}, 0}, {Rate{0, 1}, 0}} {
+		q, err := plain(b, Plain{Revision: 7, Earn: tt.earn})
+		if err != nil || q.Points != tt.want || q.Revision != 7 {
+			t.Errorf("%+v: got %d points under revision %d, %v; want %d under 7", tt.earn, q.Points, q.Revision, err, tt.want)
+		}
 	}
-	if _, err := plain(b, Plain{MinorPerPoint: -1}); err == nil {
+	if _, err := plain(b, Plain{Earn: Rate{1, -1}}); err == nil {
 		t.Error("a programme of negative units per point prices")
 	}
+	var f *FieldError
+	if _, err := plain(b, Plain{Earn: Rate{record.MaxPoints, 1}}); !errors.As(err, &f) || f.Field != "/lines" {
+		t.Errorf("more points than there may be: %v", err)
+	}
 	b.Kind = record.KindStart
-	if _, err := plain(b, Base()); err == nil {
+	if _, err := plain(b, Base("EUR")); err == nil {
 		t.Error("a start record is priced")
 	}
 }
@@ -112,7 +121,7 @@ func TestPriceRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := plain(tt.basket, Base())
+			_, err := plain(tt.basket, Base(tt.basket.Currency))
 			var f *FieldError
 			if !errors.As(err, &f) || f.Field != tt.field {
 				t.Errorf("got %v, want an error at %s", err, tt.field)
@@ -130,6 +139,25 @@ func TestExponent(t *testing.T) {
 	for _, code := range []string{"", "EU", "EURO", "XXX", "XTS", "XAU", "HRK", "€"} {
 		if _, ok := Exponent(code); ok {
 			t.Errorf("%q is a currency", code)
+		}
+	}
+}
+
+// Lines whose item earns nothing count for no points, and get none of the others'.
+func TestPriceOfWhatEarnsNothing(t *testing.T) {
+	lines := []Line{
+		{LineID: "1", Quantity: "1", UnitPrice: 999},
+		{LineID: "2", Quantity: "1", UnitPrice: 5000, Facts: Item{NoPoints: true}},
+		{LineID: "3", Quantity: "1", UnitPrice: 301},
+	}
+	for kind, want := range map[record.Kind]int64{record.KindSale: 13, record.KindReturn: 13} {
+		q, err := Price(kind, "EUR", lines, Base("EUR"))
+		if err != nil || q.Total != 6300 || q.Points != want {
+			t.Errorf("%s: total %d, points %d, %v; want 6300 and %d", kind, q.Total, q.Points, err, want)
+		}
+		bill := q.Quote(lines, q.Points)
+		if a, b, c := bill.Lines[0].PointsEarned, bill.Lines[1].PointsEarned, bill.Lines[2].PointsEarned; a != 10 || b != 0 || c != 3 {
+			t.Errorf("%s: the lines have %d, %d and %d points, want 10, 0 and 3", kind, a, b, c)
 		}
 	}
 }

@@ -69,7 +69,7 @@ type store struct {
 // revise makes the revision of a catalogue. What has not changed since before, which may be nil, is taken over.
 // With faults it is what is left without the documents at fault.
 func revise(c *catalogue.Catalogue, of store, before *Revision) *Revision {
-	r := &Revision{number: pricing.Base().Revision, of: of, catalogue: c}
+	r := &Revision{number: pricing.BaseRevision, of: of, catalogue: c}
 	switch entry := c.Revision(); {
 	case entry > math.MaxUint32:
 		// A receipt's header has 32 bits for the revision, and they are enough: entries begin at the seconds since
@@ -149,7 +149,7 @@ func compile(c *catalogue.Catalogue) (*pricing.Programme, []Fault) {
 	fault := func(kind record.RefKind, d *catalogue.Document, err error) {
 		faults = append(faults, Fault{kind.String(), d.ID, d.Entry, err})
 	}
-	rules := pricing.Rules{Revision: pricing.Base().Revision}
+	rules := pricing.Rules{Revision: pricing.BaseRevision}
 	known := map[string]bool{promotion.All: true}
 	for _, d := range c.Documents(record.RefSet) {
 		sets, err := promotion.ReadSetsJSON(d.JSON)
