@@ -28,6 +28,9 @@ func (n *Node) sale(ctx context.Context, rid record.RID) (said record.SaleAnswer
 	if n.cfg.isTill() {
 		subject = n.lane().Sale()
 	}
+	if len(n.cfg.Upstream) == 0 {
+		return said, true, nil // nobody else sells
+	}
 	if !n.Linked() {
 		return said, false, errNoLine
 	}
