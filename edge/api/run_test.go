@@ -228,6 +228,44 @@ func TestBodyThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	n := start(t, t.TempDir(), func(c *Config) { c.BodyTimeout = 50 * time.Millisecond })
 	wantProblem(t, n.raw(fmt.Sprintf(half, "/v1/receipts"), false), "body-incomplete", http.StatusRequestTimeout)
+	n.drip(fmt.Sprintf(half, "/v1/receipts"))
+	n.drip("POST /v1/receipts HTTP/1.1\r\nHost: x\r\nX-Long: ")
+	if r := n.do("GET", "/v1/health", nil, nil); r.status != http.StatusOK {
+		t.Errorf("health: %d %s", r.status, r.body)
+	}
+	if r := n.sell(receipt(t, nil)); r.status != http.StatusCreated {
+		t.Errorf("the next sale: %d %s", r.status, r.body)
+	}
+}
+
+// drip sends a request and then a byte now and again, until the node hangs up.
+func (n *node) drip(request string) {
+	n.t.Helper()
+	conn, err := net.Dial("tcp", n.api.Addr())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		n.t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, conn)
+		gone <- err
+	}()
+	tick, late := time.NewTicker(20*time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-gone:
+			return
+		case <-tick.C:
+			_, _ = conn.Write([]byte(" ")) // it may have hung up, which gone says
+		case <-late:
+			n.t.Fatalf("it listens for ever to %.30q", request)
+		}
+	}
 }
 
 func TestHealth(t *testing.T) {
