@@ -61,6 +61,9 @@ type ProblemError struct{ api.Problem }
 
 func (e *ProblemError) Error() string {
 	text := fmt.Sprintf("%s (%s): %s", e.CashierText, strings.TrimPrefix(e.Type, "/problems/"), e.Detail)
+	if e.Left != "" {
+		text += " Left: " + e.Left + "."
+	}
 	if e.Field != "" {
 		text += " See " + e.Field + "."
 	}

@@ -172,6 +172,7 @@ func (s *session) setAside(ctx context.Context, b *api.Basket, quote api.Quote) 
 	})
 	if err == nil {
 		b.Hold = hold.ID
+		s.printHold(hold)
 		return quote, nil
 	}
 	p, ok := errors.AsType[*ProblemError](err)

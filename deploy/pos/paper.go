@@ -1,8 +1,10 @@
 package pos
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"tillstream/edge/api"
 	"tillstream/edge/pricing"
@@ -22,12 +24,28 @@ func (s *session) printShopper(p api.Shopper) {
 		s.say("%s: nobody could say in time; a receipt with this card counts", p.CardMasked)
 	case p.Points != nil && p.Points.Available != nil:
 		s.say("%s: %d points, said by %s", p.CardMasked, *p.Points.Available, p.Source)
+		for _, more := range []struct {
+			n    *int64
+			said string
+		}{{p.Points.Held, "set aside for a basket"}, {p.Points.Pending, "to follow"}, {p.Points.Debt, "owed"}} {
+			if more.n != nil && *more.n != 0 {
+				s.say("  %d %s", *more.n, more.said)
+			}
+		}
 	default:
 		s.say("%s: known, said by %s", p.CardMasked, p.Source)
 	}
 	if p.Stale {
 		s.say("(not fresh: upstream is not heard)")
 	}
+}
+
+func (s *session) printHold(h api.Hold) {
+	until := ""
+	if h.ExpiresAt != nil {
+		until = " until " + h.ExpiresAt.Format(time.TimeOnly)
+	}
+	s.say("Set aside%s: %d points, %d coupons", until, h.Points, h.Coupons)
 }
 
 func (s *session) printQuote(b *api.Basket, q *api.Quote) {
@@ -83,20 +101,36 @@ func (s *session) printCommitted(k api.Committed) {
 	if k.Total != nil {
 		s.row("  "+k.Currency, *k.Total, k.Currency)
 	}
-	if k.Points.Earned != nil && *k.Points.Earned > 0 {
-		s.say("  points: +%d, follow", *k.Points.Earned)
+	if k.Totals != nil && k.Totals.PointsPaid > 0 {
+		s.row("  paid with points", -k.Totals.PointsPaid, k.Currency)
+		s.row("  paid", k.Totals.ToPay, k.Currency)
 	}
-	if k.Points.TakenBack != nil && *k.Points.TakenBack > 0 {
-		s.say("  points: -%d", *k.Points.TakenBack)
+	for _, p := range []struct {
+		n    *int64
+		said string
+	}{
+		{k.Points.Earned, "+%d, follow"}, {k.Points.Spent, "-%d spent"},
+		{k.Points.TakenBack, "-%d taken back"}, {k.Points.GivenBack, "+%d given back, follow"},
+	} {
+		if p.n != nil && *p.n > 0 {
+			s.say("  points: "+p.said, *p.n)
+		}
 	}
-	if k.Flagged {
-		s.say("  flagged: its numbers are not what the rules give")
+	for _, d := range k.Differences {
+		s.say("  flagged: %s", cmp.Or(flags[d.What], d.What))
 	}
 	if k.Texts != nil {
 		for _, t := range k.Texts.Trailer {
 			s.say("%s", t)
 		}
 	}
+}
+
+// flags are what a kept document is flagged by.
+var flags = map[string]string{
+	"digest": "its numbers are not what the rules give", "revision": "the rules are others than its quote's",
+	"age_check": "nobody has confirmed the age", "hold": "what it spends was not set aside",
+	"sale": "nobody could give the sale", "returns_elsewhere": "others may have given back of it too",
 }
 
 // money writes minor units as a person reads them.
