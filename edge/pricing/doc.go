@@ -8,8 +8,8 @@
 //
 // [Compile] makes [Rules] (promotion documents, product sets, the brand's policy) a [Programme].
 // [Programme.Quote] prices a [Basket]; coupon, limit, budget and segment state are part of it. A
-// [Quote.Return] gives back lines of the sale that a quote became, in parts if need be. [Price] is what
-// receipts are priced with where there are no promotions: one point for each whole unit of the currency.
+// [Quote.Return] gives back lines of the sale that a quote became, in parts if need be. [Price] adds up a
+// receipt that has no quote: no promotion counts, points are earned by the rate of a [Plain].
 //
 // # Numbers
 //
