@@ -46,6 +46,8 @@ type Node struct {
 	parts   []func(context.Context) error
 	full    atomic.Bool // the disk, as was said last
 
+	heard atomic.Pointer[api.Centre] // at a till: how its store hears the centre; nil: it has not said
+
 	copier   *seal.Copier // of the key ring; nil: there is no upstream to keep copies
 	ringKept atomic.Bool  // by the upstream
 
@@ -102,7 +104,7 @@ func Open(cfg Config, version string, log *slog.Logger) (_ *Node, err error) {
 	n.api, err = api.Open(api.Config{
 		Store: cfg.Store, Till: cfg.Till, Listen: cfg.Listen, Conn: n.conn,
 		Tokens: cfg.File(cfg.POSTokens), Ring: n.ring, Shelf: n.baskets, AskStore: n.askBaskets(), Hold: n.hold,
-		Linked: n.Linked, Sale: n.sale, Returns: n.returns,
+		Centre: n.centre, Sale: n.sale, Returns: n.returns,
 		Rules:   n.rules,
 		Journal: n.journal, Cache: n.cache, Cards: cards, CardPrefixes: cfg.CardPrefixes,
 		Ask: n.ask, Upstream: n.LastAnswer, State: n.state, Version: version,
@@ -217,7 +219,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	}
 	if n.cfg.isTill() {
 		up.Subject = n.lane().Ingest()
-		down.Pull, down.Changed = n.lane().FeedPull(), n.lane().FeedChanged()
+		down.Pull, down.Changed, down.Above = n.lane().FeedPull(), n.lane().FeedChanged(), n.hearAbove
 	}
 	n.uplink, n.feed = uplink.New(up), feed.NewFollower(down)
 	n.parts = append(n.parts, n.leaf.Run, n.tend, n.rules.Run)
@@ -228,7 +230,7 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 		n.sales = newSales()
 		n.parts = append(n.parts,
 			uplink.NewIntake(uplink.IntakeConfig{Conn: n.conn, Store: n.cfg.Store, Journal: n.journal, Log: n.log}).Run,
-			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Log: n.log}).Run,
+			feed.NewServer(feed.ServerConfig{Conn: n.conn, Store: n.cfg.Store, Cache: n.cache, Above: n.above, Log: n.log}).Run,
 			n.lookups().Run, n.holds().Run, n.salesService().Run, n.keyRings().Run, n.basketsOfTills().Run, n.readSales)
 	}
 	n.measure(registry)

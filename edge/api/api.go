@@ -53,8 +53,9 @@ type Config struct {
 
 	// Hold asks the centre about points and coupons set aside. Nil: nobody can be asked.
 	Hold func(context.Context, record.HoldQuestion) (record.HoldAnswer, error)
-	// Linked reports whether the line upward is up: holds are not asked for over a dead one. Nil: it is.
-	Linked func() bool
+	// Centre says how this node hears the centre: holds are not asked for over a dead line, and the age of its
+	// last answer is what makes balances stale. Nil: the line is up, and Upstream is the centre.
+	Centre func() Centre
 
 	// Sale asks upstream for a sale and for all that was given back of it; whole says that the centre was
 	// asked too, and not only the store. Nil: all there is lies here.
@@ -71,7 +72,7 @@ type Config struct {
 	Upstream func() time.Time
 	// State gives what the node knows beside. Nil: nothing.
 	State func() State
-	// StaleAfter is the age of that answer after which balances are called stale. Zero: 15 minutes.
+	// StaleAfter is the age of the centre's last answer after which balances are called stale. Zero: 15 minutes.
 	StaleAfter time.Duration
 
 	BodyTimeout time.Duration // for a request to come in whole; zero: 10 seconds
@@ -152,6 +153,10 @@ func (c *Config) complete() error {
 	}
 	if c.Upstream == nil {
 		c.Upstream = func() time.Time { return time.Time{} }
+	}
+	if c.Centre == nil {
+		upstream := c.Upstream
+		c.Centre = func() Centre { return Centre{Linked: true, Heard: upstream()} }
 	}
 	if c.State == nil {
 		c.State = func() State { return State{Disk: Disk{FreeBytes: -1}} }

@@ -133,6 +133,15 @@ type Cached struct {
 // Capped defines model for Capped.
 type Capped = pricing.Capped
 
+// CentreReach At a till, what its store says of it, a second ago at most while the store is heard.
+type CentreReach struct {
+	// LastAnswerAgeMS Of the centre, to the store or to this node. Absent: none is known of.
+	LastAnswerAgeMS *int64 `json:"last_answer_age_ms,omitempty"`
+
+	// Linked The line all the way is up, and the centre has not been silent for more than five seconds.
+	Linked bool `json:"linked"`
+}
+
 // Committed defines model for Committed.
 type Committed struct {
 	BusinessDate string `json:"business_date"`
@@ -727,7 +736,7 @@ type Shopper struct {
 	// Source Who knew. Others may follow.
 	Source string `json:"source"`
 
-	// Stale Upstream has not answered this node for 15 minutes, or could not be asked.
+	// Stale The centre has not been heard from for 15 minutes, here or by the store, or could not be asked.
 	Stale    bool   `json:"stale"`
 	Tier     string `json:"tier,omitempty"`
 	Training bool   `json:"training,omitempty"`
@@ -777,7 +786,10 @@ type Totals = pricing.Totals
 
 // Upstream defines model for Upstream.
 type Upstream struct {
-	// LastAnswerAgeMS Absent until the first answer.
+	// Centre How the centre is heard from here. Absent without an upstream.
+	Centre *CentreReach `json:"centre,omitempty"`
+
+	// LastAnswerAgeMS Of the next hop: a till's store, a store's centre. Absent until the first answer.
 	LastAnswerAgeMS *int64 `json:"last_answer_age_ms,omitempty"`
 
 	// None This node has no upstream.

@@ -14,6 +14,12 @@ type State struct {
 	Keyring Keyring
 }
 
+// Centre is how a node hears the centre, of which a till hears through its store.
+type Centre struct {
+	Linked bool      // there is a line all the way, as far as is known
+	Heard  time.Time // when the centre answered last; zero: never, or nobody has said
+}
+
 // readHealth tells how the node is. Its measure of the link is the age of upstream's last answer: the
 // client's own word for the connection stays "connected" while the link is cut.
 func (a *API) readHealth(context.Context, question) (answer, error) {
@@ -23,6 +29,10 @@ func (a *API) readHealth(context.Context, question) (answer, error) {
 		Disk: state.Disk, Keyring: state.Keyring, Version: a.cfg.Version,
 	}
 	h.Upstream.None, h.Upstream.LastAnswerAgeMS = state.Alone, a.age(a.cfg.Upstream())
+	if !state.Alone {
+		c := a.cfg.Centre()
+		h.Upstream.Centre = &CentreReach{Linked: c.Linked, LastAnswerAgeMS: a.age(c.Heard)}
+	}
 	h.Unconfirmed = a.backlog(a.cfg.Journal.Unconfirmed())
 	h.Unposted = a.backlog(a.cfg.Journal.Unposted())
 	var err error

@@ -154,8 +154,8 @@ func (a *API) ask(ctx context.Context, account record.AccountID, wait time.Durat
 	return s, source, true, nil
 }
 
-// stale reports whether upstream has been silent for so long that a balance may be another by now.
+// stale reports whether the centre has been silent for so long that a balance may be another by now.
 func (a *API) stale() bool {
-	last := a.cfg.Upstream()
+	last := a.cfg.Centre().Heard
 	return last.IsZero() || a.cfg.Now().Sub(last) > a.cfg.StaleAfter
 }

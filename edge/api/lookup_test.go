@@ -17,11 +17,12 @@ func TestLookUpHere(t *testing.T) {
 	t.Parallel()
 	last := new(atomic.Pointer[time.Time])
 	n := start(t, t.TempDir(), func(c *Config) {
-		c.Upstream = func() time.Time {
+		c.Upstream = time.Now // the next hop answers all the while
+		c.Centre = func() (centre Centre) {
 			if p := last.Load(); p != nil {
-				return *p
+				centre.Heard = *p
 			}
-			return time.Time{}
+			return centre
 		}
 		c.Ask = func(context.Context, record.AccountID) (record.Shopper, string, bool, error) {
 			t.Error("upstream is asked for a shopper who is known here")
@@ -52,12 +53,12 @@ func TestLookUpHere(t *testing.T) {
 		then := time.Now().Add(-age)
 		last.Store(&then)
 		if got := look().Stale; got != want {
-			t.Errorf("upstream answered %s ago: stale is %t", age, got)
+			t.Errorf("the centre answered %s ago: stale is %t", age, got)
 		}
 	}
 	last.Store(nil)
 	if !look().Stale {
-		t.Error("upstream never answered, and nothing is stale")
+		t.Error("the centre never answered, and nothing is stale")
 	}
 }
 

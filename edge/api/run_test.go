@@ -275,16 +275,18 @@ func TestHealth(t *testing.T) {
 	n := start(t, t.TempDir(), func(c *Config) {
 		c.Now = func() time.Time { return now }
 		c.Upstream = func() time.Time { return last }
+		c.Centre = func() Centre { return Centre{Linked: !last.IsZero(), Heard: last} }
 	})
 	h := into[Health](t, n.do("GET", "/v1/health", nil, nil))
 	if h.Store != "0017" || h.Till != "3" || h.Version != "test" || h.Upstream.LastAnswerAgeMS != nil ||
+		h.Upstream.Centre.Linked || h.Upstream.Centre.LastAnswerAgeMS != nil ||
 		h.Unconfirmed.Records != 0 || h.Unconfirmed.OldestAgeMS != nil {
 		t.Errorf("got %+v", h)
 	}
 	last = now.Add(-42 * time.Millisecond)
 	n.sell(receipt(t, nil))
 	h = into[Health](t, n.do("GET", "/v1/health", nil, nil))
-	if *h.Upstream.LastAnswerAgeMS != 42 || h.Unconfirmed.Records != 2 || h.Unconfirmed.OldestAgeMS == nil {
+	if *h.Upstream.LastAnswerAgeMS != 42 || !h.Upstream.Centre.Linked || *h.Upstream.Centre.LastAnswerAgeMS != 42 || h.Unconfirmed.Records != 2 || h.Unconfirmed.OldestAgeMS == nil {
 		t.Errorf("got %+v", h)
 	}
 	last = now.Add(time.Hour) // the clock was put back

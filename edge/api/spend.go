@@ -27,12 +27,12 @@ func (b *Basket) spends() bool {
 	return b.PointsToSpend != nil && b.PointsToSpend.Mode != "" && b.PointsToSpend.Mode != pricing.SpendNone
 }
 
-// cut reports whether nobody could set points and coupons aside now. A till whose store is cut off from the
-// centre learns it with the first hold that fails.
+// cut reports whether nobody could set points and coupons aside now. What the node does not know of the way up it
+// learns with the first hold that fails.
 func (a *API) cut() bool { return !a.linked() || a.holds.hushed(a.cfg.Now()) }
 
-// linked reports whether there is somebody to ask about holds, and a line to them.
-func (a *API) linked() bool { return a.cfg.Hold != nil && (a.cfg.Linked == nil || a.cfg.Linked()) }
+// linked reports whether there is somebody to ask about holds, and a line all the way to them.
+func (a *API) linked() bool { return a.cfg.Hold != nil && a.cfg.Centre().Linked }
 
 // spendable is what a shopper may spend as far as this node knows: not what has expired, not what receipts
 // kept here take, and not what holds of this node have set aside behind the item's back.

@@ -303,7 +303,7 @@ func TestCutOffTheSaleGoesOn(t *testing.T) {
 	linked := false
 	asked := 0
 	s := open(t, func(c *Config) {
-		c.Linked = func() bool { return linked }
+		c.Centre = func() Centre { return Centre{Linked: linked} }
 		c.Hold = func(context.Context, record.HoldQuestion) (record.HoldAnswer, error) {
 			asked++
 			return record.HoldAnswer{}, errCut

@@ -195,6 +195,41 @@ func TestStoreToTills(t *testing.T) {
 	}
 }
 
+// A store tells the tills that ask for it how it hears the centre, with each page; whoever does not ask is answered
+// as before there was any such word.
+func TestTheStoreSaysHowItHearsTheCentre(t *testing.T) {
+	ns := startServer(t)
+	store, till, old := newCache(t), newCache(t), newCache(t)
+	age := uint64(0)
+	run(t, feed.NewServer(feed.ServerConfig{Conn: connect(t, ns), Store: shop, Cache: store, Log: logger(t), Above: func() record.Above {
+		age++ // in the subscription's own goroutine
+		return record.Above{Linked: age%2 == 0, Age: age}
+	}}).Run)
+	heard := make(chan record.Above, 100)
+	cfg := follower(t, connect(t, ns), "t1", till)
+	cfg.Every, cfg.Above = 10*time.Millisecond, func(a record.Above) {
+		select {
+		case heard <- a:
+		default:
+		}
+	}
+	follow(t, cfg)
+	follow(t, follower(t, connect(t, ns), "t2", old))
+	for last := uint64(0); last < 3; {
+		select {
+		case a := <-heard:
+			if a.Age <= last || a.Linked != (a.Age%2 == 0) {
+				t.Fatalf("heard %+v after %d", a, last)
+			}
+			last = a.Age
+		case <-time.After(patience):
+			t.Fatal("the store does not say")
+		}
+	}
+	fall(t, store, 0, item(alice, record.Shopper{Balance: 1}))
+	await(t, old, "the page of one who does not ask", shows(t, old, 1, 0))
+}
+
 // The poke is lost; the interval brings the change. And a store that comes late is found.
 func TestPokeLost(t *testing.T) {
 	ns := startServer(t)

@@ -45,6 +45,10 @@ type FollowerConfig struct {
 	// shoppers lack what was posted until their items come again.
 	Dropped func() error
 
+	// Above hears how the store that answers hears the centre. nil: it is not asked for; the centre would have
+	// nothing to say.
+	Above func(record.Above)
+
 	Limit   uint32        // items a page; 0: the source's own
 	Every   time.Duration // longest time between two pulls, also after errors; 0: 1 s
 	Timeout time.Duration // of one pull; 0: 2 s
@@ -182,12 +186,15 @@ func (f *Follower) pull(ctx context.Context) (again time.Duration, err error) {
 		f.owed = false
 	}
 	asked, reference := f.cfg.Cache.Cursor(), f.cfg.Cache.ReferenceCursor()
-	page, err := f.ask(ctx, &record.Pull{Cursor: asked, Limit: f.cfg.Limit, Reference: &reference})
+	page, err := f.ask(ctx, &record.Pull{Cursor: asked, Limit: f.cfg.Limit, Reference: &reference, Above: f.cfg.Above != nil})
 	if err != nil {
 		return 0, err
 	}
 	now := time.Now()
 	f.last.Store(&now)
+	if page.Above != nil && f.cfg.Above != nil {
+		f.cfg.Above(*page.Above)
+	}
 	more, err := f.takeReference(page.Reference, reference)
 	if err != nil {
 		return 0, err

@@ -29,6 +29,9 @@ type ServerConfig struct {
 	Store subjects.StoreID // no till of another is answered
 	Cache *cache.Cache     // the store's; the server is the one reader of its Changed
 	Log   *slog.Logger     // nil: nothing is logged
+
+	// Above says how the store hears the centre, which the tills are told with each page. nil: they are not.
+	Above func() record.Above
 }
 
 // Server answers the pulls of a store's tills and pokes them when there is something new.
@@ -102,6 +105,10 @@ func (s *Server) pull(req micro.Request) {
 	page, err := s.cfg.Cache.Page(p)
 	if err == nil && p.Reference != nil {
 		page.Reference, err = s.cfg.Cache.References(*p.Reference)
+	}
+	if p.Above && s.cfg.Above != nil {
+		above := s.cfg.Above()
+		page.Above = &above
 	}
 	if err != nil {
 		s.refuse(req, "500", "the store's cache does not answer")

@@ -19,6 +19,7 @@ type Pull struct {
 	Cursor    Cursor
 	Limit     uint32  // items wanted; the answer finishes the entry it is in, so it may hold more
 	Reference *Cursor // nil: reference data is not asked for
+	Above     bool    // with Reference: how the one who answers hears its own upstream is asked for too
 }
 
 // FeedStatus says what kind of answer a Page is.
@@ -50,7 +51,17 @@ type Page struct {
 	Counted []Counted
 
 	Reference *References // nil: it was not asked for. What it says stands apart from all of the above
+	Above     *Above      // with Reference; nil: it was not asked for, or nobody is above who answers
 }
+
+// Above says how a store hears the centre, at the moment of its answer: its tills hear nobody but the store.
+type Above struct {
+	Linked bool   // its line upward is up, as far as its own server knows
+	Age    uint64 // milliseconds since the centre's last answer, or NeverHeard
+}
+
+// NeverHeard is the age of an answer that has not come since the store started.
+const NeverHeard = 1<<64 - 1
 
 // ItemKind says what an item's key and value are. Its values are on disk: never change one.
 type ItemKind uint8
@@ -73,6 +84,9 @@ const (
 	// With reference data; whoever does not ask for it is answered as before there was any.
 	pullVersion2 = 2
 	pageVersion2 = 2
+	// With Above: what a till asks, and a store answers.
+	pullVersion3 = 3
+	pageVersion3 = 3
 )
 
 func (c *Cursor) append(b []byte) []byte {
@@ -99,7 +113,11 @@ func ReadCursor(b []byte) (Cursor, error) {
 // Append appends the pull's binary form to b.
 func (p *Pull) Append(b []byte) []byte {
 	if p.Reference != nil {
-		b = p.Cursor.append(append(b, pullVersion2))
+		version := byte(pullVersion2)
+		if p.Above {
+			version = pullVersion3
+		}
+		b = p.Cursor.append(append(b, version))
 		return p.Reference.append(binary.BigEndian.AppendUint32(b, p.Limit))
 	}
 	b = p.Cursor.append(append(b, pullVersion))
@@ -110,14 +128,14 @@ func (p *Pull) Append(b []byte) []byte {
 func ReadPull(b []byte) (p Pull, err error) {
 	r := Reader{B: b}
 	version := r.U8()
-	if version != pullVersion && version != pullVersion2 && r.Err == nil {
+	if (version < pullVersion || version > pullVersion3) && r.Err == nil {
 		r.Err = ErrFormat
 	}
 	p.Cursor = readCursor(&r)
 	p.Limit = r.U32()
-	if version == pullVersion2 {
+	if version >= pullVersion2 {
 		c := readCursor(&r)
-		p.Reference = &c
+		p.Reference, p.Above = &c, version == pullVersion3
 	}
 	if err := r.End(); err != nil {
 		return Pull{}, fmt.Errorf("pull: %w", err)
@@ -128,7 +146,10 @@ func ReadPull(b []byte) (p Pull, err error) {
 // Append appends the page's binary form to b.
 func (p *Page) Append(b []byte) []byte {
 	version := byte(pageVersion)
-	if p.Reference != nil {
+	switch {
+	case p.Reference != nil && p.Above != nil:
+		version = pageVersion3
+	case p.Reference != nil:
 		version = pageVersion2
 	}
 	b = append(b, version, byte(p.Status), flag(p.More))
@@ -149,6 +170,9 @@ func (p *Page) Append(b []byte) []byte {
 	if p.Reference != nil {
 		b = p.Reference.append(b)
 	}
+	if version == pageVersion3 {
+		b = binary.BigEndian.AppendUint64(append(b, flag(p.Above.Linked)), p.Above.Age)
+	}
 	return b
 }
 
@@ -156,7 +180,7 @@ func (p *Page) Append(b []byte) []byte {
 func ReadPage(b []byte) (p Page, err error) {
 	r := Reader{B: b}
 	version := r.U8()
-	if version != pageVersion && version != pageVersion2 && r.Err == nil {
+	if (version < pageVersion || version > pageVersion3) && r.Err == nil {
 		r.Err = ErrFormat
 	}
 	p.Status = FeedStatus(r.U8())
@@ -176,8 +200,15 @@ func ReadPage(b []byte) (p Page, err error) {
 		r.Fill(c.Chain[:])
 		c.Counted, c.Posted = r.U64(), r.U64()
 	}
-	if version == pageVersion2 {
+	if version >= pageVersion2 {
 		p.Reference = readReferencesPart(&r)
+	}
+	if version == pageVersion3 {
+		linked := r.U8()
+		p.Above = &Above{Linked: linked == 1, Age: r.U64()}
+		if r.Err == nil && linked > 1 {
+			r.Err = ErrFormat
+		}
 	}
 	if err := r.End(); err != nil {
 		return Page{}, fmt.Errorf("page: %w", err)

@@ -75,6 +75,10 @@ func FuzzRunReceipts(f *testing.F) {
 	})
 }
 
+func FuzzReadPageOfStore(f *testing.F) {
+	fuzz(f, "page.v3", func(v any) []byte { p := v.(record.Page); return p.Append(nil) })
+}
+
 func FuzzReadPageWithReferences(f *testing.F) {
 	fuzz(f, "page.v2", func(v any) []byte { p := v.(record.Page); return p.Append(nil) })
 }

@@ -124,6 +124,8 @@ func codecs() []codec {
 	pull2 := record.Pull{Cursor: cursor, Limit: 1000, Reference: &cursor}
 	page2 := page
 	page2.Reference = &record.References{Status: record.FeedItems, Cursor: cursor, More: true, Records: references}
+	pull3, page3 := pull2, page2
+	pull3.Above, page3.Above = true, &record.Above{Linked: true, Age: 734}
 	head := record.ReferenceHead{
 		Generation: cursor.Generation, Entry: 4711, Floor: 12,
 		Parts: []record.ReferencePart{{ID: record.PartID{1, 15: 2}, Records: 40_000}, {ID: record.PartID{3}, Records: 1}},
@@ -140,6 +142,8 @@ func codecs() []codec {
 		})},
 		{"pull.v2", pull2, func() []byte { return pull2.Append(nil) }, whole(record.ReadPull)},
 		{"page.v2", page2, func() []byte { return page2.Append(nil) }, whole(record.ReadPage)},
+		{"pull.v3", pull3, func() []byte { return pull3.Append(nil) }, whole(record.ReadPull)},
+		{"page.v3", page3, func() []byte { return page3.Append(nil) }, whole(record.ReadPage)},
 		{"referencehead.v1", head, func() []byte { return head.Append(nil) }, whole(record.ReadReferenceHead)},
 		{"referencepart.v1", references, func() []byte { return record.PackReferences(references) }, whole(record.UnpackReferences)},
 		{"header.v1", h, func() []byte { return h.Append(nil) }, reading(record.ReadHeader)},

@@ -5,33 +5,29 @@ import { ask, budgets, pause } from './node.js';
 import { $ } from './screen.js';
 import { waiting } from './sales.js';
 
-const silent = 5000; // ms without an answer, or with a receipt that the centre does not post
+const silent = 5000; // ms without an answer
 
-let doubtful = 0; // until when a look-up that nobody could answer counts
-let waited = 0; // receipts that the centre had not posted
-
-// heardOf notes what a look-up says of the way up.
-export function heardOf(shopper) {
-  if (shopper.known === false) doubtful = Date.now() + 60e3;
-  else if (shopper.source !== 'local') doubtful = 0;
-}
-
-// reach says which lamps burn. A till hears its store; that the centre is away it knows only by receipts that
-// stay unposted, or by a look-up that nobody could answer.
+// reach says which lamps burn. How the centre is heard a till knows from its store; a line that swallows what it
+// is given looks up, so the age of the last answer counts too.
 function reach(h) {
   if (!h) return { disk: false, store: false, centre: false, text: 'The node does not answer' };
   const up = h.upstream.last_answer_age_ms;
-  const late = h.unposted.oldest_age_ms || 0;
+  const centre = h.upstream.centre;
   if (h.upstream.none) return { disk: true, store: false, centre: false, text: 'Own disk: this node is alone' };
   if (up === undefined || up > silent) return { disk: true, store: false, centre: false, text: 'Own disk: ' + (h.till ? 'the store' : 'the centre') + ' does not answer' };
-  if (late > silent) return { disk: true, store: true, centre: false, text: 'Store: the centre has not posted ' + h.unposted.records };
-  if (Date.now() < doubtful) return { disk: true, store: true, centre: false, text: 'Store: the centre could not say' };
+  if (h.till && !(centre?.linked && centre.last_answer_age_ms !== undefined)) return { disk: true, store: true, centre: false, text: 'Store: the centre does not answer' };
   return { disk: true, store: true, centre: true, text: 'Centre' };
 }
 
 function span(ms) {
   if (ms < 60e3) return Math.round(ms / 1000) + ' s';
   return ms < 3600e3 ? Math.round(ms / 60e3) + ' min' : Math.round(ms / 3600e3) + ' h';
+}
+
+// old says of when the data here are: of the centre's last word, to whomever it came.
+function old(h) {
+  const ages = h ? [h.cache.last_answer_age_ms, h.upstream.centre?.last_answer_age_ms].filter((ms) => ms !== undefined) : [];
+  return ages.length > 0 && 'data ' + span(Math.max(...ages)) + ' old';
 }
 
 function lamp(id, word, on) {
@@ -50,7 +46,7 @@ function show(h) {
   if (h) $('place').textContent = h.till ? h.store + '-' + h.till : h.store + ' (a store\u2019s node: look-ups only)';
   const queue = waiting();
   const refused = queue.find((w) => w.refused);
-  const parts = [r.text, h?.cache.last_answer_age_ms !== undefined && 'data ' + span(h.cache.last_answer_age_ms) + ' old', queue.length && queue.length + (queue.length > 1 ? ' receipts wait here' : ' receipt waits here'), refused && 'it is refused: ' + refused.refused];
+  const parts = [r.text, old(h), h?.unposted.records && h.unposted.records + ' not posted yet', queue.length && queue.length + (queue.length > 1 ? ' receipts wait here' : ' receipt waits here'), refused && 'it is refused: ' + refused.refused];
   $('age').textContent = parts.filter(Boolean).join(' \u00B7 ');
   const word = r.text.split(':')[0];
   if ($('reach').textContent !== word) $('reach').textContent = word; // announced when it changes, not every two seconds
@@ -63,8 +59,6 @@ export async function watch() {
     let h = null;
     try {
       h = (await ask('GET', '/v1/health', budgets.health)).body;
-      if (h.unposted.records < waited) doubtful = 0; // the centre posts
-      waited = h.unposted.records;
       missed = -1;
     } catch {
       // silence is an answer here

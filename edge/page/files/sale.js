@@ -3,7 +3,6 @@
 import { ask, budgets, commit, Problem, Silence } from './node.js';
 import { basket, body, change, isEmpty, keep, newRID, now, open, sum, usable } from './basket.js';
 import { follow, remember } from './sales.js';
-import { heardOf } from './light.js';
 import { printed } from './slip.js';
 import { question } from './question.js';
 import { read, say } from './money.js';
@@ -16,7 +15,6 @@ export async function card(value, entry) {
   draw();
   try {
     const shopper = (await ask('POST', '/v1/lookups', budgets.lookup, { body: { identifier: who, wait_ms: 150 } })).body;
-    heardOf(shopper);
     attach(who, shopper);
   } catch (e) {
     if (['invalid-field', 'payment-card-refused', 'card-bad-check-digit', 'phone-invalid'].includes(e.slug)) change((b) => Object.assign(b, { who: null }));
