@@ -198,10 +198,13 @@ export async function pay() {
 
 const number = (at) => [document.getElementById('place').textContent.split(' ')[0], at.slice(2, 19).replace(/[^0-9]/g, '')].join('-');
 
+// spending says what the shopper pays with points, who hears it before paying the rest.
+const spending = (q) => (q?.points.to_spend ? `${q.points.to_spend} points pay ${say(q.totals.points_paid, view.currency)}, this is the rest. ` : '');
+
 async function askTender(due) {
   const a = await question({
     title: 'Pay ' + say(due, view.currency) + ' ' + view.currency,
-    text: (basket.quote ? '' : 'The node does not answer: shelf prices, and points follow. ') + (view.training ? 'TRAINING: no money changes hands.' : 'Press a key when the money is there.'),
+    text: (basket.quote ? '' : 'The node does not answer: shelf prices, and points follow. ') + spending(basket.quote) + (view.training ? 'TRAINING: no money changes hands.' : 'Press a key when the money is there.'),
     fields: due > 0 ? [{ name: 'given', label: 'Cash given', inputmode: 'decimal', value: say(due, view.currency) }] : [],
     answers: [{ value: 'cash', label: 'Cash', main: true }, { value: 'card', label: 'Payment card' }, { value: 'voucher', label: 'Voucher' }],
   });

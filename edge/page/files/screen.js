@@ -49,6 +49,7 @@ function drawShopper() {
   else if (points.available !== undefined) line.push(part('points', points.available + ' points'));
   else line.push(part('points', shopper ? 'points not known here' : 'asking\u2026'));
   if (points.pending) line.push(part('quiet', (points.pending > 0 ? '+' : '') + points.pending + ' on the way'));
+  if (points.held) line.push(part('quiet', points.held + ' set aside'));
   if (points.debt) line.push(part('quiet', points.debt + ' owed'));
   const gifts = (shopper?.coupons || []).filter((c) => c.state === 'usable').length;
   if (gifts) line.push(part('badge', '\u{1F381} ' + gifts + (gifts > 1 ? ' coupons' : ' coupon')));
@@ -117,8 +118,15 @@ function drawBelow() {
       el('button', { class: 'small', 'data-coupon': String(i) }, 'Remove'));
   }));
   const near = (basket.quote?.why_not || []).filter((w) => w.upsell).slice(0, 2);
-  list('near', ...near.map((w) => el('li', {}, part('what', 'Nearly: ' + w.text + ', ' + w.cashier_text))));
+  const said = basket.quote?.texts?.cashier || [];
+  list('near', ...said.map((text) => el('li', {}, part('what', text))), ...near.map((w) => el('li', {}, part('what', 'Nearly: ' + w.text + ', ' + w.cashier_text))));
 }
+
+// whyNoMore are the reasons for which no more points are spent.
+const whyNoMore = {
+  balance: 'there are no more', max_share: 'they may pay a part only', min_spend: 'the basket is too small', block: 'only in steps',
+  needs_card: 'a card is needed', offline_not_allowed: 'no connection',
+};
 
 function drawTotal() {
   const q = basket.quote;
@@ -133,7 +141,7 @@ function drawTotal() {
   const more = [];
   if (q.totals.discount) more.push(part('good', 'saved ' + money(q.totals.discount)));
   if (q.points.to_spend) more.push(part('good', q.points.to_spend + ' points pay ' + money(q.totals.points_paid)));
-  if (q.points.spend_reason) more.push(part('quiet', 'no more points: ' + q.points.spend_reason.replace('_', ' ')));
+  if (q.points.spend_reason) more.push(part('quiet', (q.points.to_spend ? 'no more points: ' : 'no points: ') + (whyNoMore[q.points.spend_reason] || q.points.spend_reason.replaceAll('_', ' '))));
   if (basket.who) more.push(part('good', '+' + q.points.to_earn + ' points'));
   if (q.stale && basket.who && !basket.shopper?.fresh) more.push(part('old', q.as_of ? '\u26A0 points as of ' + clock(q.as_of) : '\u26A0 points not known here'));
   if (q.age_check && q.age_check.state !== 'confirmed') more.push(part('old', '\u26A0 check age ' + q.age_check.required + '+'));
