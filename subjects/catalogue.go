@@ -233,6 +233,8 @@ func posSubjects() []Entry {
 		{"posHoldRelease", "POSHoldRelease", POSHoldRelease, "id of a hold", "own; R26"},
 		{"posReceipt", "POSReceipt", POSReceipt, "", "own; R32, P5"},
 		{"posReceipts", "POSReceipts", POSReceipts, "rid of a receipt", "own; P5"},
+		{"posNumber", "POSNumber", POSNumber, "number of a receipt", "own; P5"},
+		{"posSale", "POSSale", POSSale, "rid of a sale of any till", "own; P5"},
 		{"posVoid", "POSVoid", POSVoid, "", "own; R77"},
 		{"posReturn", "POSReturn", POSReturn, "", "own; R77, P5"},
 		{"posBaskets", "POSBaskets", POSBaskets, "nothing", "own"},

@@ -54,7 +54,7 @@ func TestCatalogueIsWhatTheBuildersReturn(t *testing.T) {
 	want := map[string]string{
 		"POSLookup": subjects.POSLookup, "POSScan": subjects.POSScan, "POSCoupon": subjects.POSCoupon, "POSQuote": subjects.POSQuote,
 		"POSHold": subjects.POSHold, "POSHoldFind": subjects.POSHoldFind, "POSHoldRelease": subjects.POSHoldRelease,
-		"POSReceipt": subjects.POSReceipt, "POSReceipts": subjects.POSReceipts, "POSVoid": subjects.POSVoid,
+		"POSReceipt": subjects.POSReceipt, "POSReceipts": subjects.POSReceipts, "POSNumber": subjects.POSNumber, "POSSale": subjects.POSSale, "POSVoid": subjects.POSVoid,
 		"POSReturn": subjects.POSReturn, "POSBaskets": subjects.POSBaskets, "POSBasket": subjects.POSBasket,
 		"POSBasketPut": subjects.POSBasketPut, "POSBasketResume": subjects.POSBasketResume,
 	}

@@ -103,6 +103,8 @@ const (
 	POSHoldRelease  = "pos.hold.release"
 	POSReceipt      = "pos.receipt"
 	POSReceipts     = "pos.receipts" // by rid
+	POSNumber       = "pos.receipts.number"
+	POSSale         = "pos.sale" // by rid, of any till
 	POSVoid         = "pos.void"
 	POSReturn       = "pos.return"
 	POSBaskets      = "pos.baskets"
@@ -115,7 +117,7 @@ const (
 func POSQuestions() []string {
 	return []string{
 		POSLookup, POSScan, POSCoupon, POSQuote, POSHold, POSHoldFind, POSHoldRelease, POSReceipt, POSReceipts,
-		POSVoid, POSReturn, POSBaskets, POSBasket, POSBasketPut, POSBasketResume,
+		POSNumber, POSSale, POSVoid, POSReturn, POSBaskets, POSBasket, POSBasketPut, POSBasketResume,
 	}
 }
 

@@ -118,7 +118,7 @@ func TestPointsGoRound(t *testing.T) {
 	b.press("F1")
 	b.reads("dialog", "7.60 GBP goes back")
 	b.press("Enter")
-	b.reads("#slip", "-9.50", "BACK GBP 7.60", "Points taken back", "-7", "Points given back", "+19")
+	b.reads("#slip", "-9.50", "had been paid with points 1.90", "BACK GBP 7.60", "Points taken back", "-7", "Points given back", "+19")
 	b.looks("points-returned")
 	settle(t, f)
 	inBooks(t, f, 28, 0)

@@ -115,7 +115,7 @@ func TestTillPage(t *testing.T) {
 
 	t.Log("the WAN is cut: the sale goes on, and the light says so")
 	f.Store(0).Cut()
-	b.reads("#age", "Store", "the centre does not answer")
+	b.reads("#age", "Store", "the centre is away")
 	b.reads("#lamp-store", "●")
 	b.reads("#lamp-centre", "○")
 	b.press("F4")

@@ -276,6 +276,14 @@ type Fault struct {
 	Kind string `json:"kind"`
 }
 
+// FoundReceipt defines model for FoundReceipt.
+type FoundReceipt struct {
+	At           time.Time  `json:"at"`
+	BusinessDate string     `json:"business_date"`
+	Kind         string     `json:"kind"`
+	RID          record.RID `json:"rid"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	// Aside Kept here and refused by upstream; see /v1/aside.
@@ -585,6 +593,11 @@ type RID = string
 // Receipt A basket that is paid.
 type Receipt = Basket
 
+// ReceiptList defines model for ReceiptList.
+type ReceiptList struct {
+	Receipts []FoundReceipt `json:"receipts"`
+}
+
 // Refused Kept here and refused by upstream; see /v1/aside.
 type Refused struct {
 	Records int `json:"records"`
@@ -640,6 +653,24 @@ type ReturnLine struct {
 
 // ReturnedLine defines model for ReturnedLine.
 type ReturnedLine = pricing.ReturnedLine
+
+// Sale defines model for Sale.
+type Sale struct {
+	BusinessDate string `json:"business_date"`
+
+	// Complete False: the centre could not be asked, and others may have given back more.
+	Complete      bool       `json:"complete"`
+	Currency      string     `json:"currency"`
+	Lines         []SoldLine `json:"lines"`
+	ReceiptNumber string     `json:"receipt_number,omitempty"`
+	RID           record.RID `json:"rid"`
+
+	// ToPay What was paid with money.
+	ToPay int64 `json:"to_pay"`
+
+	// Void It was undone: nothing is left.
+	Void bool `json:"void"`
+}
 
 // SaleReference The sale that something is given back of.
 type SaleReference struct {
@@ -740,6 +771,30 @@ type Shopper struct {
 	Stale    bool   `json:"stale"`
 	Tier     string `json:"tier,omitempty"`
 	Training bool   `json:"training,omitempty"`
+}
+
+// SoldLine defines model for SoldLine.
+type SoldLine struct {
+	Description string `json:"description,omitempty"`
+	Gross       int64  `json:"gross"`
+	Item        string `json:"item"`
+
+	// Left How much of it can still come back, a decimal number.
+	Left   string `json:"left"`
+	LineID string `json:"line_id"`
+
+	// Net gross less the discounts.
+	Net          int64 `json:"net"`
+	PointsEarned int64 `json:"points_earned,omitempty"`
+	PointsSpent  int64 `json:"points_spent,omitempty"`
+
+	// Quantity That was sold.
+	Quantity string `json:"quantity"`
+
+	// ToPay net less what points paid.
+	ToPay     int64  `json:"to_pay"`
+	Unit      string `json:"unit,omitempty"`
+	UnitPrice *int64 `json:"unit_price,omitempty"`
 }
 
 // Suspended defines model for Suspended.
@@ -874,10 +929,14 @@ type answerer interface {
 	markShown(context.Context, question) (answer, error)
 	// What does this basket cost, and why?
 	quoteBasket(context.Context, question) (answer, error)
+	// Which receipts of this till have a number?
+	listReceipts(context.Context, question) (answer, error)
 	// Commit a sale.
 	commitReceipt(context.Context, question) (answer, error)
 	// What became of a receipt?
 	findReceipt(context.Context, question) (answer, error)
+	// What was sold, of any till, and what of it can still come back?
+	tellSale(context.Context, question) (answer, error)
 	// Undo a whole sale of this till and business date.
 	voidReceipt(context.Context, question) (answer, error)
 	// Commit a return.
@@ -904,8 +963,10 @@ func operations(s answerer, stream http.HandlerFunc) []operation {
 		{id: "readMessages", method: "GET", path: "/v1/messages", stream: stream},
 		{id: "markShown", method: "POST", path: "/v1/messages/{id}/shown", answer: s.markShown},
 		{id: "quoteBasket", method: "POST", path: "/v1/quotes", subject: "pos.quote", body: true, answer: s.quoteBasket},
+		{id: "listReceipts", method: "GET", path: "/v1/receipts", subject: "pos.receipts.number", answer: s.listReceipts},
 		{id: "commitReceipt", method: "POST", path: "/v1/receipts", subject: "pos.receipt", body: true, answer: s.commitReceipt},
 		{id: "findReceipt", method: "GET", path: "/v1/receipts/{rid}", subject: "pos.receipts", answer: s.findReceipt},
+		{id: "tellSale", method: "GET", path: "/v1/receipts/{rid}/sale", subject: "pos.sale", answer: s.tellSale},
 		{id: "voidReceipt", method: "POST", path: "/v1/receipts/{rid}/void", subject: "pos.void", body: true, answer: s.voidReceipt},
 		{id: "commitReturn", method: "POST", path: "/v1/returns", subject: "pos.return", body: true, answer: s.commitReturn},
 		{id: "scanCode", method: "POST", path: "/v1/scans", subject: "pos.scan", body: true, answer: s.scanCode},

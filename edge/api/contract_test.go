@@ -22,7 +22,7 @@ import (
 type exchange struct {
 	name    string
 	path    string // template, as in the document
-	method  string // "": the only one the document has
+	method  string // "": POST, or the only one the document has
 	status  int
 	problem string // "" for an answer
 	field   string
@@ -114,7 +114,11 @@ func TestContract(t *testing.T) {
 
 func methodOf(t *testing.T, doc contract, path string) string {
 	t.Helper()
-	for method := range doc.get(doc.root, "paths", path).(obj) {
+	methods := doc.get(doc.root, "paths", path).(obj)
+	if _, ok := methods["post"]; ok {
+		return "POST"
+	}
+	for method := range methods {
 		return strings.ToUpper(method)
 	}
 	t.Fatalf("%s is not in the document", path)
@@ -156,6 +160,12 @@ func exchanges(t *testing.T) []exchange {
 		out = append(out, exchange{name: "journal closed", path: path, status: 503, problem: "journal-unavailable", reply: n.write(path, body)})
 	}
 	find := "/v1/receipts/" + ridOf(t, body).String()
+	const number, numbered = "/v1/receipts", "/v1/receipts?number=1"
+	closed := func(path, url string) {
+		out = append(out, exchange{name: "journal closed", path: path, method: "GET", status: 503, problem: "journal-unavailable", reply: n.do("GET", url, nil, nil)})
+	}
+	closed(number, numbered)
+	closed("/v1/receipts/{rid}/sale", find+"/sale")
 	out = append(out, exchange{name: "journal closed", path: "/v1/receipts/{rid}", status: 503, problem: "journal-unavailable", reply: n.do("GET", find, nil, nil)})
 	for _, path := range []string{"/v1/health", "/v1/aside"} {
 		out = append(out, exchange{name: "journal closed", path: path, status: 503, problem: "journal-unavailable", reply: n.do("GET", path, nil, nil)})
@@ -170,9 +180,11 @@ func exchanges(t *testing.T) []exchange {
 	stopping("/v1/returns", n.write("/v1/returns", body))
 	stopping("/v1/lookups", n.lookUp("1", 0))
 	stopping("/v1/receipts/{rid}", n.do("GET", find, nil, nil))
+	stopping("/v1/receipts/{rid}/sale", n.do("GET", find+"/sale", nil, nil))
 	stopping("/v1/health", n.do("GET", "/v1/health", nil, nil))
 	stopping("/v1/aside", n.do("GET", "/v1/aside", nil, nil))
 	stopping("/v1/aside/rehome", n.write("/v1/aside/rehome", []byte("{}")))
+	out = append(out, exchange{name: "stopping", path: number, method: "GET", status: 503, problem: "stopping", reply: n.do("GET", numbered, nil, nil)})
 	return out
 }
 
@@ -238,8 +250,9 @@ func outages(t *testing.T, path string) []exchange {
 		out = append(out, exchange{name: slug, path: path, status: w.status, problem: slug, reply: reply{w.status, w.header, w.body}})
 	}
 	internal := out[slices.IndexFunc(out, func(e exchange) bool { return e.problem == "internal" })]
-	internal.path = "/v1/receipts/{rid}"
-	return append(out, internal)
+	sale, number := internal, internal
+	internal.path, sale.path, number.path, number.method = "/v1/receipts/{rid}", "/v1/receipts/{rid}/sale", "/v1/receipts", "GET"
+	return append(out, internal, sale, number)
 }
 
 type recorder struct {
@@ -305,7 +318,17 @@ func finds(t *testing.T, n *node) []exchange {
 	for i := range out {
 		out[i].path = "/v1/receipts/{rid}"
 	}
-	return out
+	const sale = "/v1/receipts/{rid}/sale"
+	stranger := func(path string) reply { return n.do("GET", path, map[string]string{"Authorization": ""}, nil) }
+	return append(out,
+		exchange{name: "stranger", path: sale, status: 401, problem: "unauthorised", reply: stranger("/v1/receipts/17/sale")},
+		exchange{name: "stranger", path: "/v1/receipts", method: "GET", status: 401, problem: "unauthorised", reply: stranger("/v1/receipts?number=1")},
+		exchange{name: "found", path: sale, status: 200, reply: get(ridOf(t, body).String() + "/sale")},
+		exchange{name: "not found", path: sale, status: 404, problem: "not-found", reply: get("0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d3e/sale")},
+		exchange{name: "no rid", path: sale, status: 400, problem: "invalid-field", field: "/rid", reply: get("17/sale")},
+		exchange{name: "a number", path: "/v1/receipts", method: "GET", status: 200, reply: n.do("GET", "/v1/receipts?number=1", nil, nil)},
+		exchange{name: "no number", path: "/v1/receipts", method: "GET", status: 400, problem: "invalid-field", field: "/number",
+			reply: n.do("GET", "/v1/receipts", nil, nil)})
 }
 
 // The examples in the document are taken as they are.
@@ -342,7 +365,7 @@ func TestDocumentIsServed(t *testing.T) {
 	wantProblem(t, n.do("GET", "/metrics", nil, nil), "not-found", http.StatusNotFound)
 	r = n.do("PUT", "/v1/receipts", nil, nil)
 	wantProblem(t, r, "method-not-allowed", http.StatusMethodNotAllowed)
-	if r.header.Get("Allow") != "POST" {
+	if r.header.Get("Allow") != "GET, POST" {
 		t.Errorf("Allow: %s", r.header.Get("Allow"))
 	}
 }

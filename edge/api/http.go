@@ -214,6 +214,9 @@ func (q *question) take(o *operation, w http.ResponseWriter, r *http.Request) (e
 	if q.id = r.PathValue("rid"); q.id == "" {
 		q.id = r.PathValue("id")
 	}
+	if o.id == "listReceipts" {
+		q.id = r.URL.Query().Get("number") // no path has one
+	}
 	if o.body {
 		q.body, err = readBody(w, r)
 	}

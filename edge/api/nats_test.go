@@ -109,6 +109,8 @@ func TestBothDoorsAgree(t *testing.T) {
 		{"find", subjects.POSReceipts, "GET", "/v1/receipts/" + saleKey, "", []byte(`{"rid":"` + saleKey + `"}`), 200},
 		{"find nothing", subjects.POSReceipts, "GET", "/v1/receipts/0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d3e", "",
 			[]byte(`{"rid":"0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d3e"}`), 404},
+		{"sale", subjects.POSSale, "GET", "/v1/receipts/" + saleKey + "/sale", "", []byte(`{"rid":"` + saleKey + `"}`), 200},
+		{"number", subjects.POSNumber, "GET", "/v1/receipts?number=none%20such", "", []byte(`{"id":"none such"}`), 200},
 		{"find no rid", subjects.POSReceipts, "GET", "/v1/receipts/x", "", []byte(`{}`), 400},
 	} {
 		over := ask(t, nc, tt.subject, tt.key, tt.body)

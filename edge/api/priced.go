@@ -118,6 +118,7 @@ func (p *priced) quote(currency string, lines []Line) (*pricing.Quote, error) {
 
 // keptSale is a receipt as the journal has it.
 type keptSale struct {
+	Number   string  `json:"receipt_number"`
 	Currency string  `json:"currency"`
 	Lines    []Line  `json:"lines"`
 	Priced   *priced `json:"priced"`

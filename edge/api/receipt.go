@@ -305,7 +305,7 @@ func (a *API) tellKept(kept *record.Receipt) *Committed {
 // the same ones even when the rules have changed.
 func (a *API) tell(c *Committed, r *record.Receipt) {
 	c.RID, c.State, c.Durable, c.Kind = r.RID, stateCommitted, "local", r.Kind.String()
-	c.BusinessDate = fmt.Sprintf("%04d-%02d-%02d", r.Day/10000, r.Day/100%100, r.Day%100)
+	c.BusinessDate = dateOf(r.Day)
 	points := r.Points
 	if r.Kind == record.KindSale {
 		c.Points.Earned = &points

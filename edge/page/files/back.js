@@ -23,21 +23,20 @@ export async function back() {
   await backOf(a.answer === 'keyed' ? a.receipt.trim() : recent[Number(a.answer)].rid);
 }
 
-// backOf goes on with a receipt. One that this tab does not remember is found by its rid; which lines it has
-// is on its paper.
+// backOf goes on with a receipt: by its rid any till's and any store's, by its number one of this tab or till.
 export async function backOf(text) {
-  const sale = find(text) || (isRID(text) && { rid: text.toLowerCase(), number: text.slice(0, 8), currency: view.currency, lines: null });
-  if (!sale) return note('This number is not known here. Key the rid, the last line of the paper.');
+  const sale = find(text) || (await byText(text));
+  if (!sale) return;
   try {
-    const kept = (await ask('GET', '/v1/receipts/' + sale.rid, budgets.receipt)).body;
-    if (kept.kind !== 'sale') return note('This is a ' + kept.kind + ', not a sale.');
-    sale.currency = kept.currency || sale.currency;
+    if (!sale.training) Object.assign(sale, await sold(sale));
   } catch (e) {
-    if (e.slug === 'not-found' && !sale.training) note('Not known on this till: it goes back as it stands.');
+    if (e.slug === 'not-found') note('Nobody who could be asked knows it: it goes back as it stands.');
     else if (!(e instanceof Problem)) problem(e);
   }
+  if (sale.void) return note('This sale is void: nothing of it can come back.');
+  if (sale.lines && !sale.lines.some((l) => l.left !== '0')) return note('All of it has come back already.');
   const fields = sale.lines
-    ? sale.lines.map((l) => ({ name: 'q' + l.line_id, label: `${l.description || l.item} (${l.quantity} sold)`, inputmode: 'decimal', value: '', placeholder: '0' }))
+    ? sale.lines.map((l) => ({ name: 'q' + l.line_id, label: `${l.description || l.item} (${l.quantity} sold${l.left && l.left !== l.quantity ? ', ' + l.left + ' left' : ''})`, inputmode: 'decimal', value: '', placeholder: '0' }))
     : [{ name: 'line', label: 'Line on the paper', inputmode: 'numeric' }, { name: 'pieces', label: 'Quantity', inputmode: 'decimal', value: '1' },
         { name: 'item', label: 'Its code, if the sale is of another till' }, { name: 'price', label: 'Its price, if so', inputmode: 'decimal' }];
   const a = await question({
@@ -46,7 +45,7 @@ export async function backOf(text) {
   });
   if (!a) return;
   if (a.answer === 'void') return undo(sale);
-  const lines = sale.lines ? sale.lines.flatMap((l) => lineBack(l, a.answer === 'all' ? l.quantity : a['q' + l.line_id])) : lineKeyed(a);
+  const lines = sale.lines ? sale.lines.flatMap((l) => lineBack(l, a.answer === 'all' ? l.left || l.quantity : a['q' + l.line_id])) : lineKeyed(a);
   if (!lines.length || lines.includes(null)) return note('Key a quantity for what comes back.');
   await give(sale, lines);
 }
@@ -62,6 +61,27 @@ function lineKeyed(a) {
   const line = { line_id: a.line.trim(), quantity: q };
   if (a.item.trim()) Object.assign(line, { item: a.item.trim(), unit_price: read(a.price, view.currency) ?? 0 });
   return [q && line.line_id && line];
+}
+
+// byText finds a receipt that this tab does not remember: by its rid, or in this till's journal by its number.
+async function byText(text) {
+  if (isRID(text)) return { rid: text.toLowerCase(), number: text.slice(0, 8), currency: view.currency, lines: null };
+  try {
+    const found = (await ask('GET', '/v1/receipts?number=' + encodeURIComponent(text), budgets.receipt)).body.receipts;
+    const sale = found.find((r) => r.kind === 'sale');
+    if (sale) return { rid: sale.rid, number: text, currency: view.currency, lines: null };
+    note(found.length ? 'This is a ' + found[0].kind + ', not a sale.' : 'This till has no such number. Key the rid, the last line of the paper.');
+  } catch (e) {
+    problem(e);
+  }
+  return null;
+}
+
+// sold asks what a sale was and what of it is left, of any till.
+async function sold(sale) {
+  const s = (await ask('GET', '/v1/receipts/' + sale.rid + '/sale', budgets.sale)).body;
+  if (!s.complete) note('The centre does not answer: what other stores took back is not known.');
+  return { number: s.receipt_number || sale.number, currency: s.currency, lines: s.lines, void: s.void };
 }
 
 async function give(sale, lines) {

@@ -15,7 +15,7 @@ function reach(h) {
   const centre = h.upstream.centre;
   if (h.upstream.none) return { disk: true, store: false, centre: false, text: 'Own disk: this node is alone' };
   if (up === undefined || up > silent) return { disk: true, store: false, centre: false, text: 'Own disk: ' + (h.till ? 'the store' : 'the centre') + ' does not answer' };
-  if (h.till && !(centre?.linked && centre.last_answer_age_ms !== undefined)) return { disk: true, store: true, centre: false, text: 'Store: the centre does not answer' };
+  if (h.till && !(centre?.linked && centre.last_answer_age_ms !== undefined)) return { disk: true, store: true, centre: false, text: 'Store: the centre is away' };
   return { disk: true, store: true, centre: true, text: 'Centre' };
 }
 

@@ -1,7 +1,7 @@
 // The node, asked over HTTP. Every question has a budget: when it is over, the answer is silence.
 
 // Budgets in milliseconds, as the document's x-timeouts has them.
-export const budgets = { health: 500, scan: 500, lookup: 350, coupon: 500, quote: 500, hold: 400, receipt: 2000, basket: 1000 };
+export const budgets = { health: 500, scan: 500, lookup: 350, coupon: 500, quote: 500, hold: 400, receipt: 2000, sale: 1000, basket: 1000 };
 
 // Problem is an answer that is an RFC 9457 problem.
 export class Problem extends Error {

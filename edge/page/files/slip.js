@@ -57,6 +57,8 @@ export function printedBack(title, kept, currency, names) {
     for (const d of l.discounts || []) out.push(row('  offer undone', money(d.amount)));
   }
   if (!kept) return marked(false, [...out, 'Points follow']);
+  const paid = (kept.lines || []).reduce((n, l) => n + l.net - l.money_back, 0);
+  if (paid) out.push(row('had been paid with points', money(paid)));
   out.push(rule, row('BACK ' + currency, money(kept.total ?? 0)));
   if (kept.points.taken_back) out.push(row('Points taken back', '-' + kept.points.taken_back));
   if (kept.points.given_back) out.push(row('Points given back', '+' + kept.points.given_back));
