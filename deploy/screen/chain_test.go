@@ -27,9 +27,16 @@ const offers = `
 // chain starts a centre, a store and a till, with offers.
 func chain(t *testing.T) (*fleet.Fleet, *fleet.Till) {
 	t.Helper()
+	f := chainOf(t, 1)
+	return f, f.Store(0).Till(0)
+}
+
+// chainOf starts a centre and stores of one till each, with offers.
+func chainOf(t *testing.T, stores int) *fleet.Fleet {
+	t.Helper()
 	browser(t) // or the chain starts for nothing
 	f, err := fleet.Open(t.Context(), fleet.Config{
-		Dir: t.TempDir(), Nodes: 1, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Dir: t.TempDir(), Nodes: 1, Stores: stores, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,14 +54,15 @@ func chain(t *testing.T) (*fleet.Fleet, *fleet.Till) {
 	bring(t, f, record.RefSet, sets)
 	bring(t, f, record.RefSetting, policy)
 	entry := bring(t, f, record.RefPromotion, offers)
-	till := f.Store(0).Till(0)
-	await(t, "the offers at the till", func() error {
-		if s := till.Node().Rules().State(); uint64(s.Revision) != entry {
-			return fmt.Errorf("it prices by %d, want %d; faults %v", s.Revision, entry, s.Faults)
-		}
-		return nil
-	})
-	return f, till
+	for _, till := range f.Tills() {
+		await(t, "the offers at a till", func() error {
+			if s := till.Node().Rules().State(); uint64(s.Revision) != entry {
+				return fmt.Errorf("it prices by %d, want %d; faults %v", s.Revision, entry, s.Faults)
+			}
+			return nil
+		})
+	}
+	return f
 }
 
 // bring puts documents at the centre.

@@ -1,0 +1,65 @@
+package screen_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// Goods come back where nobody has sold them: in another store, by the rid on the paper, and at the till that has
+// forgotten them, by their number. Each page sees what the other has taken back.
+func TestGoodsComeBackAnywhere(t *testing.T) {
+	t.Parallel()
+	f := chainOf(t, 2)
+	here, there := f.Store(0).Till(0), f.Store(1).Till(0)
+	b := signOn(t, here.URL()+"/?"+goods)
+	b.press("'3*20001", "Enter", "'20002", "Enter", "F1", "'"+shopper, "Enter")
+	b.reads("#shopper", "0017")
+	b.press("F2")
+	b.reads("#total", "To pay", "19.50") // one mug of three is free
+	b.press("F4")
+	b.reads("dialog", "Pay 19.50")
+	b.press("Enter")
+	b.reads("#slip", "TOTAL GBP 19.50")
+	paper := strings.Fields(b.text("#slip"))
+	number, rid := paper[0], paper[len(paper)-1]
+	settle(t, f)
+
+	t.Log("in another store, by its rid")
+	other := signOn(t, there.URL()+"/?currency=GBP")
+	other.press("F10")
+	other.reads("dialog", "Return or void")
+	other.press("'"+rid, "Enter")
+	other.reads("dialog", "Receipt "+number, "Red tin mug (3 sold)", "Doormat (1 sold)")
+	other.looks("return-elsewhere")
+	other.press("'1", "Enter")
+	other.reads("dialog", "goes back to the shopper")
+	other.press("Enter")
+	other.reads("#slip", "1 Red tin mug", "BACK GBP")
+	if text := other.text("#slip"); strings.Contains(text, "not known") {
+		t.Errorf("the sale was not found: %s", text)
+	}
+	settle(t, f)
+
+	t.Log("at the till that sold it, in a new tab, by its number: what is left comes back")
+	again := signOn(t, here.URL()+"/?currency=GBP")
+	again.press("F10")
+	again.reads("dialog", "Return or void")
+	again.press("'no such number", "Enter")
+	again.reads("#problem", "no such number")
+	again.press("F10")
+	again.reads("dialog", "Return or void")
+	again.press("'"+number, "Enter")
+	again.reads("dialog", "Receipt "+number, "Red tin mug (3 sold, 2 left)", "Doormat (1 sold)")
+	again.press("F1")
+	again.reads("dialog", "goes back to the shopper")
+	again.press("Enter")
+	again.reads("#slip", "2 Red tin mug", "1 Doormat", "BACK GBP")
+	settle(t, f)
+	inBooks(t, f, 0, 0) // what was earned is gone with the goods
+
+	other.press("F10")
+	other.reads("dialog", "Return or void")
+	other.press("'"+rid, "Enter")
+	other.reads("#problem", "All of it has come back already")
+	posted(t, f, 3)
+}
