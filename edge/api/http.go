@@ -46,7 +46,7 @@ type operation struct {
 // question is what came through a door.
 type question struct {
 	body   []byte
-	id     string // in the path: a rid, or what else the operation asks for
+	id     string // in the path or the query: a rid, or what else the operation asks for
 	key    string // of HeaderKey
 	match  string // of If-Match
 	caller caller
@@ -214,8 +214,8 @@ func (q *question) take(o *operation, w http.ResponseWriter, r *http.Request) (e
 	if q.id = r.PathValue("rid"); q.id == "" {
 		q.id = r.PathValue("id")
 	}
-	if o.id == "listReceipts" {
-		q.id = r.URL.Query().Get("number") // no path has one
+	if q.id == "" && o.method == http.MethodGet {
+		q.id = r.URL.Query().Get("number") // it may have any characters, which a path may not
 	}
 	if o.body {
 		q.body, err = readBody(w, r)

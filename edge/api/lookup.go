@@ -84,6 +84,7 @@ func (a *API) find(ctx context.Context, s *Shopper, account record.AccountID, wa
 		return nil
 	}
 	there, source, found, err := a.ask(ctx, account, wait)
+	s.Stale = source == "store" && a.stale() // its word is as old as the centre's to it
 	switch {
 	case err != nil:
 		// Not a problem of the POS: the sale goes on, and the receipt's points count.

@@ -7,7 +7,7 @@
 // [Follower] pulls when it starts, when it is poked, when its connection is back, and every second
 // in any case. It tells the journal how far the centre has posted, then puts the page in the cache,
 // and pulls on at once while there is more. [Server] answers tills from a store's cache and pokes
-// them when it changes.
+// them when it changes; with each page it says how the store hears the centre, which a till cannot hear itself.
 //
 // # Failure
 //
