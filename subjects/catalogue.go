@@ -25,6 +25,7 @@ type Group string
 // Groups, in the order in which the catalogue prints them.
 const (
 	GroupFlow   Group = "The documented flow"
+	GroupParts  Group = "Between the components of the flow"
 	GroupBooks  Group = "Receipts and books"
 	GroupStore  Group = "Between a store and the centre"
 	GroupCentre Group = "Between the nodes of the centre"
@@ -34,14 +35,14 @@ const (
 
 // Groups gives every group, in the order in which they print.
 func Groups() []Group {
-	return []Group{GroupFlow, GroupBooks, GroupStore, GroupCentre, GroupLane, GroupPOS}
+	return []Group{GroupFlow, GroupParts, GroupBooks, GroupStore, GroupCentre, GroupLane, GroupPOS}
 }
 
 // Entry describes one subject.
 type Entry struct {
 	Name    string // id in the AsyncAPI document
 	Builder string // what builds it in this package
-	Pattern string // with {dc} {brand} {env} {store} {till} {node} for tokens
+	Pattern string // with {dc} {brand} {env} {store} {till} {node} {stage} for tokens
 	Group   Group
 	From    string // who sends or asks
 	To      string // who listens or answers
@@ -60,6 +61,7 @@ func Catalogue() []Entry {
 		entries []Entry
 	}{
 		{GroupFlow, flowSubjects()},
+		{GroupParts, partsSubjects()},
 		{GroupBooks, booksSubjects()},
 		{GroupStore, storeSubjects()},
 		{GroupCentre, centreSubjects()},
@@ -77,33 +79,73 @@ func Catalogue() []Entry {
 func flowSubjects() []Entry {
 	return []Entry{{
 		Name: "cppActivity", Builder: "Net.CPPActivity", Pattern: "{dc}.{brand}.cpp.activity",
-		From: "CPP", To: "DEC", Travel: Stream, State: Reserved,
+		From: "CPP", To: "DEC", Travel: Stream, State: Built,
 		Payload: "CPPActivity; at the end of week two also unqualification", Source: "004 §1, §4; R78, R79, R104",
 	}, {
 		Name: "eppmActivity", Builder: "Net.EPPMActivity", Pattern: "{dc}.{brand}.eppm.activity",
-		From: "EPPM", To: "DEC", Travel: Stream, State: Reserved,
+		From: "EPPM", To: "DEC", Travel: Stream, State: Built,
 		Payload: "EPPMActivity, unqualification at the end of week one", Source: "004 §3; R103",
 	}, {
 		Name: "cppEnriched", Builder: "Net.CPPEnriched", Pattern: "{brand}.cpp.enriched.events",
-		From: "DEC", To: "TIM", Travel: Stream, State: Reserved,
+		From: "DEC", To: "TIM", Travel: Stream, State: Built,
 		Payload: "CloudEvent of an enriched CPPActivity", Source: "004 §1; R83",
 	}, {
 		Name: "relevant", Builder: "Net.Relevant", Pattern: "{brand}.relevant.events",
-		From: "TIM", To: "FRED", Travel: Stream, State: Reserved,
+		From: "TIM", To: "FRED", Travel: Stream, State: Built,
 		Payload: "CloudEvent of a regular event", Source: "004 §1; R89",
 	}, {
 		Name: "relevantUnqualification", Builder: "Net.RelevantUnqualification",
 		Pattern: "{brand}.relevant.unqualification.events",
-		From:    "DEC (week one), TIM (week two)", To: "FRED", Travel: Stream, State: Reserved,
+		From:    "DEC (week one), TIM (week two)", To: "FRED", Travel: Stream, State: Built,
 		Payload: "CloudEvent of an unqualification event", Source: "004 §3, §4; R103, R104",
 	}, {
 		Name: "msqDelete", Builder: "Net.MSQDelete", Pattern: "msq.inbound.delete.{env}",
-		From: "TIM", To: "MSQ", Travel: Stream, State: Reserved,
+		From: "TIM", To: "MSQ", Travel: Stream, State: Built,
 		Payload: "DeleteMessageInstruction", Source: "004 §2; R102",
 	}, {
 		Name: "decided", Builder: "Net.Decided", Pattern: "{brand}.decided.events",
-		From: "FRED", To: "BCG", Travel: Stream, State: Reserved,
+		From: "FRED", To: "BCG", Travel: Stream, State: Built,
 		Payload: "CloudEvent with a decision; header has-decision", Source: "own (004 names no topic); R91",
+	}}
+}
+
+func partsSubjects() []Entry {
+	return []Entry{{
+		Name: "deadLetters", Builder: "Net.DeadLetters", Pattern: "{brand}.dlq.{stage}",
+		From: "any stage", To: "ops", Travel: Stream, State: Built,
+		Payload: "the event as it came, and why it can never be handled", Source: "own; HOUSE §6",
+	}, {
+		Name: "pphPromotion", Builder: "Net.PPHPromotion", Pattern: "{brand}.pph.promotion",
+		From: "DEC", To: "PPH", Travel: Request, State: Built,
+		Payload: "promoCode", Reply: "JSON: what is known of the promotion (progress.Promotion)", Source: "004 §1; R80",
+	}, {
+		Name: "desDecide", Builder: "Net.DESDecide", Pattern: "{brand}.des.decide",
+		From: "FRED", To: "DES", Travel: Request, State: Built,
+		Payload: "CloudEvent as FRED received it", Reply: "CloudEvent with a decision; header has-decision", Source: "004 §1; R91–R94",
+	}, {
+		Name: "cslContent", Builder: "Net.CSLContent", Pattern: "{brand}.csl.content",
+		From: "BCG", To: "CSL", Travel: Request, State: Built,
+		Payload: "JSON: message type, promotion and language", Reply: "JSON: title and text with variables", Source: "004 §1; R97",
+	}, {
+		Name: "osgDeliver", Builder: "Net.OSGDeliver", Pattern: "{brand}.osg.deliver",
+		From: "BCG, MSQ", To: "OSG", Travel: Request, State: Built,
+		Payload: "CloudEvent of an onsite message", Reply: "header status: 200 delivered, 404 not on site", Source: "004 §1; R98",
+	}, {
+		Name: "osgArrived", Builder: "Net.OSGArrived", Pattern: "{brand}.osg.arrived",
+		From: "OSG", To: "MSQ", Travel: Publish, State: Built,
+		Payload: "account (16 bytes) of a shopper who was identified somewhere", Source: "004 §1; R99",
+	}, {
+		Name: "msqPut", Builder: "Net.MSQPut", Pattern: "{brand}.msq.put",
+		From: "BCG", To: "MSQ", Travel: Request, State: Built,
+		Payload: "CloudEvent of an onsite message", Reply: "nothing: it is queued", Source: "004 §1; R99",
+	}, {
+		Name: "intakeCPP", Builder: "Net.IntakeCPP", Pattern: "{brand}.intake.cpp",
+		From: "a producer outside", To: "the intake", Travel: Request, State: Built,
+		Payload: "CloudEvent of a CPPActivity, binary or structured", Reply: "id under which it entered the flow", Source: "004 §1; R78",
+	}, {
+		Name: "intakeEPPM", Builder: "Net.IntakeEPPM", Pattern: "{brand}.intake.eppm",
+		From: "a producer outside", To: "the intake", Travel: Request, State: Built,
+		Payload: "CloudEvent of an EPPMActivity, binary or structured", Reply: "id under which it entered the flow", Source: "004 §3; R103",
 	}}
 }
 
@@ -139,8 +181,12 @@ func storeSubjects() []Entry {
 		Payload: "nothing: a poke to pull", Source: "own; R33",
 	}, {
 		Name: "storeScreen", Builder: "Net.StoreScreen", Pattern: "{brand}.store.{store}.screen",
-		From: "OSG", To: "store node, which asks the till", Travel: Request, State: Reserved,
-		Payload: "onsite message", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
+		From: "OSG", To: "store node, which asks the till", Travel: Request, State: Built,
+		Payload: "record.Screen: an onsite message and the till", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
+	}, {
+		Name: "storePresence", Builder: "Net.POSPresence", Pattern: "{brand}.pos.{store}.presence",
+		From: "store node", To: "OSG", Travel: Request, State: Built,
+		Payload: "record.Presence: which shopper is at which till, or no longer", Reply: "nothing", Source: "004 §1 (\"when a customer comes back online\"); R99",
 	}, {
 		Name: "storeLookup", Builder: "Net.POSLookup", Pattern: "{brand}.pos.{store}.lookup",
 		From: "store node", To: "POS gateway", Travel: Request, State: Built,
@@ -214,6 +260,14 @@ func laneSubjects() []Entry {
 		From: "till node", To: "store node", Travel: Request, State: Built,
 		Payload: "record.BasketQuestion: a suspended basket put, read, taken; or all of them", Reply: "record.BasketAnswer",
 		Source: "own; R24",
+	}, {
+		Name: "tillPresence", Builder: "Lane.Presence", Pattern: "edge.{store}.{till}.presence",
+		From: "till node", To: "store node, which tells OSG", Travel: Request, State: Built,
+		Payload: "record.Presence", Reply: "nothing", Source: "004 §1; R99",
+	}, {
+		Name: "tillScreen", Builder: "Lane.Screen", Pattern: "edge.{store}.{till}.screen",
+		From: "store node", To: "till node", Travel: Request, State: Built,
+		Payload: "record.Screen", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
 	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,

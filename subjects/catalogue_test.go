@@ -22,11 +22,12 @@ var (
 	store = subjects.StoreID{Token: subjects.MustToken("0042")}
 	till  = subjects.TillID{Token: subjects.MustToken("t1")}
 	node  = subjects.NodeID{Token: subjects.MustToken("n3")}
+	stage = subjects.TIM
 	lane  = subjects.Lane{Store: store, Till: till}
 )
 
 var fill = strings.NewReplacer("{dc}", "eu1", "{env}", "prod", "{brand}", "acme",
-	"{store}", "0042", "{till}", "t1", "{node}", "n3")
+	"{store}", "0042", "{till}", "t1", "{node}", "n3", "{stage}", "tim")
 
 // built calls every method of v that gives one string, with sample tokens.
 func built(v any) map[string]string {
@@ -38,7 +39,7 @@ func built(v any) map[string]string {
 			continue
 		}
 		for k := 1; k < m.Type.NumIn(); k++ {
-			for _, token := range []any{store, till, node} {
+			for _, token := range []any{store, till, node, stage} {
 				if reflect.TypeOf(token) == m.Type.In(k) {
 					args = append(args, reflect.ValueOf(token))
 				}
@@ -61,7 +62,8 @@ func TestCatalogueIsWhatTheBuildersReturn(t *testing.T) {
 	if len(want) != len(subjects.POSQuestions()) {
 		t.Errorf("%d questions of a POS, %d in this test", len(subjects.POSQuestions()), len(want))
 	}
-	other := []string{"Net.JournalStream", "Lane.Inbox"} // names, but not of subjects to send to
+	other := []string{"Net.JournalStream", "Net.ActivityStream", "Net.EnrichedStream", "Net.RelevantStream", "Net.DecidedStream",
+		"Net.DeleteStream", "Net.DeadStream", "Net.StreamOf", "Lane.Inbox"} // names, but not of subjects to send to
 	for _, m := range []map[string]string{built(net), built(lane)} {
 		for name, subject := range m {
 			if !strings.Contains(name, ".Any") && !slices.Contains(other, name) {

@@ -32,6 +32,12 @@ func (l Lane) Sale() string { return join(l.prefix(), "sale") }
 // Baskets is where a till asks its store about suspended baskets.
 func (l Lane) Baskets() string { return join(l.prefix(), "baskets") }
 
+// Presence is where a till tells its store which shopper is there, or no longer.
+func (l Lane) Presence() string { return join(l.prefix(), "presence") }
+
+// Screen is where a store asks a till to show a message.
+func (l Lane) Screen() string { return join(l.prefix(), "screen") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -50,7 +56,8 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	return []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets()}, []string{l.FeedChanged(), l.Inbox() + ".>"}
+	publish = []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets(), l.Presence()}
+	return publish, []string{l.FeedChanged(), l.Screen(), l.Inbox() + ".>"}
 }
 
 // AnyLane are the wildcards under which a store's node serves all its tills.
@@ -76,6 +83,9 @@ func (a AnyLane) Sale() string { return join("edge", a.Store.s, "*", "sale") }
 
 // Baskets matches Baskets of every till of the store.
 func (a AnyLane) Baskets() string { return join("edge", a.Store.s, "*", "baskets") }
+
+// Presence matches Presence of every till of the store.
+func (a AnyLane) Presence() string { return join("edge", a.Store.s, "*", "presence") }
 
 // LaneOf gives the till and store that a subject of this hop names.
 func LaneOf(subject string) (Lane, bool) {

@@ -36,6 +36,36 @@ func (n Net) MSQDelete() string { return join("msq", "inbound", "delete", n.Env.
 // Decided carries events with a decision from FRED to BCG.
 func (n Net) Decided() string { return join(n.Brand.s, "decided", "events") }
 
+// DeadLetters is where a stage puts what it can never handle.
+func (n Net) DeadLetters(s Stage) string { return join(n.Brand.s, "dlq", s.s) }
+
+// AnyDeadLetters matches DeadLetters of every stage.
+func (n Net) AnyDeadLetters() string { return join(n.Brand.s, "dlq", "*") }
+
+// PPHPromotion is where DEC asks PPH what is known of a promotion.
+func (n Net) PPHPromotion() string { return join(n.Brand.s, "pph", "promotion") }
+
+// DESDecide is where FRED asks DES for a decision.
+func (n Net) DESDecide() string { return join(n.Brand.s, "des", "decide") }
+
+// CSLContent is where BCG asks CSL for a message's template.
+func (n Net) CSLContent() string { return join(n.Brand.s, "csl", "content") }
+
+// OSGDeliver is where BCG and MSQ ask OSG to show a message.
+func (n Net) OSGDeliver() string { return join(n.Brand.s, "osg", "deliver") }
+
+// OSGArrived says that a shopper was identified somewhere.
+func (n Net) OSGArrived() string { return join(n.Brand.s, "osg", "arrived") }
+
+// MSQPut is where BCG leaves a message for a shopper who is not on site.
+func (n Net) MSQPut() string { return join(n.Brand.s, "msq", "put") }
+
+// IntakeCPP and IntakeEPPM are where producers of activities outside hand theirs in.
+func (n Net) IntakeCPP() string { return join(n.Brand.s, "intake", "cpp") }
+
+// IntakeEPPM is IntakeCPP for EPPM activities.
+func (n Net) IntakeEPPM() string { return join(n.Brand.s, "intake", "eppm") }
+
 // Receipts and books.
 
 // Journal is the one subject of the brand's journal stream.
@@ -71,6 +101,9 @@ func (n Net) POSHold(s StoreID) string { return join(n.Brand.s, "pos", s.s, "hol
 // POSSale is where a store asks the POS gateway for a sale, to give back from it.
 func (n Net) POSSale(s StoreID) string { return join(n.Brand.s, "pos", s.s, "sale") }
 
+// POSPresence is where a store says which shopper is at which of its tills.
+func (n Net) POSPresence(s StoreID) string { return join(n.Brand.s, "pos", s.s, "presence") }
+
 // Between the nodes of the centre. No store may publish here.
 
 // Propose is where a centre node hands a proposal for the brand's journal to the node that writes.
@@ -105,11 +138,14 @@ func (n Net) AnyPOSHold() string { return join(n.Brand.s, "pos", "*", "hold") }
 // AnyPOSSale matches POSSale of every store.
 func (n Net) AnyPOSSale() string { return join(n.Brand.s, "pos", "*", "sale") }
 
+// AnyPOSPresence matches POSPresence of every store.
+func (n Net) AnyPOSPresence() string { return join(n.Brand.s, "pos", "*", "presence") }
+
 // AnyHeartbeat matches Heartbeat of every node.
 func (n Net) AnyHeartbeat() string { return join(n.Brand.s, "centre", "*", "heartbeat") }
 
-// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup, POSHold, POSSale or KeyRing
-// subject names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
+// StoreOf gives the store that an Ingest, FeedPull, FeedChanged, StoreScreen, POSLookup, POSHold, POSSale, POSPresence or
+// KeyRing subject names. It is how the centre learns who asks: the hub's permissions allow a store its own name only.
 func (n Net) StoreOf(subject string) (StoreID, bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) < 3 || parts[0] != n.Brand.s {

@@ -17,6 +17,7 @@ func parameters() [][2]string {
 		{"store", "a shop; 0000 is headquarters, for the online channels"},
 		{"till", "a checkout of that store"},
 		{"node", "a node of the centre"},
+		{"stage", "a step of the flow: dec, tim, fred, bcg or msq"},
 	}
 }
 

@@ -47,11 +47,12 @@ type Hub struct {
 	blind  atomic.Bool           // Guard has said that it sees nothing
 	full   atomic.Bool           // the server has written of a full disk in its log
 
-	mu     sync.Mutex // held through a reload, and while the server is shut or opened
-	brands []Brand    // guarded by mu; what the server was told last
-	bound  ports      // guarded by mu
-	closed bool       // guarded by mu: for good
-	shut   shutting   // guarded by mu
+	mu     sync.Mutex         // held through a reload, and while the server is shut or opened
+	brands []Brand            // guarded by mu; what the server was told last
+	told   []*server.NkeyUser // guarded by mu; the same, as the server has it
+	bound  ports              // guarded by mu
+	closed bool               // guarded by mu: for good
+	shut   shutting           // guarded by mu
 }
 
 // ownUser is this node's user in one brand's account, drawn at each start.
@@ -108,6 +109,7 @@ func (h *Hub) open() error {
 	if err != nil {
 		return err
 	}
+	h.told = o.Nkeys
 	h.bound.client, h.bound.leaf = o.Port, o.LeafNode.Port // the server has written back what it bound
 	if a := s.ClusterAddr(); a != nil {
 		h.bound.cluster = a.Port

@@ -37,7 +37,7 @@ func (h *Hub) SetStores(brand subjects.BrandID, stores []StoreUser) error {
 	if err := srv.ReloadOptions(o); err != nil {
 		return fmt.Errorf("set stores of brand %s: %w", brand, err)
 	}
-	h.brands = brands
+	h.brands, h.told = brands, o.Nkeys
 	return h.disconnect(srv, before, stores)
 }
 
