@@ -11,6 +11,7 @@ type Bucket struct {
 	Holds      string
 	Keys       []Key
 	Permanent  bool   // a record never changes and is never removed
+	Fades      bool   // a record may be put for a time only
 	MaxValue   int    // bytes; 0: what a message takes
 	Lost       string // what if it is lost
 	RolledBack string // what if it is put back to yesterday
@@ -32,7 +33,7 @@ func (b *Bucket) Subjects() string { return "$KV." + b.Name + ".>" }
 
 func (b *Bucket) subject(key string) string { return "$KV." + b.Name + "." + key }
 
-// Buckets lists every bucket of a brand.
+// Buckets lists a brand's buckets but those of the flow.
 func Buckets(brand subjects.BrandID) []Bucket {
 	return []Bucket{Reference(brand), RingCopies(brand)}
 }

@@ -15,7 +15,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/kv"
+	"tillstream/kv/record"
 	"tillstream/subjects"
+)
+
+var (
+	promo, _   = record.ParsePromoCode("p-1")
+	attempt, _ = record.ParseAttemptID("a-1")
 )
 
 var brand = subjects.BrandID{Token: subjects.MustToken("acme")}
@@ -37,12 +43,24 @@ func TestCatalogueIsPrintedFromTheCode(t *testing.T) {
 // A key that the catalogue does not know is one that nobody finds.
 func TestEveryKeyIsInTheCatalogue(t *testing.T) {
 	var known []string
-	for _, b := range kv.Buckets(brand) {
+	for _, b := range slices.Concat(kv.Buckets(brand), kv.FlowBuckets(brand)) {
 		if !strings.HasSuffix(b.Name, "_"+brand.String()) || b.Lost == "" || b.RolledBack == "" || b.ByHand == "" {
 			t.Errorf("bucket %+v: want the brand in its name, and what it is worth", b)
 		}
 		for _, k := range b.Keys {
 			known = append(known, k.Pattern)
+		}
+	}
+	// Keys with ids of several types: those of the sample are replaced by their names.
+	of := record.Attempt{Account: record.AccountID{1}, Promo: promo, Attempt: attempt}
+	named := strings.NewReplacer(of.Account.String(), "{account}", "p-1", "{promo}", "a-1", "{attempt}", "0042", "{store}", "t1", "{till}")
+	for _, key := range []string{
+		kv.PromoKey(promo), kv.ProgressKey(of.Account, promo), kv.CycleKey(promo, attempt), kv.CursorKey, kv.AttemptKey(of),
+		kv.TemplateKey("{tag}", "{language}"), kv.PresenceKey(of.Account, subjects.StoreID{Token: subjects.MustToken("0042")}, subjects.TillID{Token: subjects.MustToken("t1")}),
+		kv.ClaimKey("{id}"), kv.WaitKey(of.Account, "{id}"), kv.TombstoneKey(of),
+	} {
+		if key = named.Replace(key); !slices.Contains(known, key) {
+			t.Errorf("key %s is in no bucket of the catalogue", key)
 		}
 	}
 	for _, key := range []string{kv.ReferenceHead, kv.ReferencePart("{id}"), kv.KeyRing("{store}", "{id}")} {
@@ -70,6 +88,11 @@ func messages(t *testing.T, b bucket) uint64 {
 
 func open(t *testing.T) bucket {
 	t.Helper()
+	return openAs(t, kv.Reference(brand))
+}
+
+func openAs(t *testing.T, b kv.Bucket) bucket {
+	t.Helper()
 	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, DontListen: true, JetStream: true, StoreDir: t.TempDir(), NoSigs: true})
 	if err != nil {
 		t.Fatal(err)
@@ -88,9 +111,8 @@ func open(t *testing.T) bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := kv.Reference(brand)
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
-		Name: b.Stream(), Subjects: []string{b.Subjects()}, MaxMsgsPerSubject: 1,
+		Name: b.Stream(), Subjects: []string{b.Subjects()}, MaxMsgsPerSubject: 1, AllowMsgTTL: b.Fades,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -181,6 +203,33 @@ func TestKeysListsWhatMatches(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"part.aa", "part.bb"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("keys %q, %v; want %q", got, err, want)
+	}
+}
+
+// What is put for a time is gone after it, and can then be put as new: a claim or a presence would otherwise
+// stay for ever.
+func TestPutForFades(t *testing.T) {
+	s, ctx := openAs(t, kv.Onsite(brand)), t.Context()
+	key := kv.ClaimKey("aa")
+	first, err := s.PutFor(ctx, key, []byte("a"), 0, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PutFor(ctx, key, []byte("x"), 0, time.Second); !errors.Is(err, kv.ErrConflict) {
+		t.Errorf("put of a new record where there is one: %v", err)
+	}
+	if _, err := s.PutFor(ctx, key, []byte("b"), first, time.Second); err != nil {
+		t.Errorf("put for a time, over what was put for a time: %v", err)
+	}
+	for {
+		if _, err := s.Get(ctx, key); errors.Is(err, kv.ErrNone) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.PutFor(ctx, key, []byte("c"), 0, 0); err != nil {
+		t.Errorf("put where something has faded: %v", err)
 	}
 }
 

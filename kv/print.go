@@ -3,6 +3,7 @@ package kv
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"tillstream/subjects"
@@ -14,7 +15,8 @@ func WriteCatalogue(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from bucket.go by go generate. Do not edit. -->\n# Buckets\n\n" +
 		"Every bucket of the centre. Each is a JetStream stream, `KV_` and its name; stores cannot reach it.\n")
-	for _, bucket := range Buckets(subjects.BrandID{Token: subjects.MustToken(mark)}) {
+	brand := subjects.BrandID{Token: subjects.MustToken(mark)}
+	for _, bucket := range slices.Concat(Buckets(brand), FlowBuckets(brand)) {
 		fmt.Fprintf(&b, "\n## `%s`\n\n%s.\n\n| key | value | built by |\n| --- | --- | --- |\n",
 			strings.ReplaceAll(bucket.Name, mark, "{brand}"), upper(bucket.Holds))
 		for _, k := range bucket.Keys {

@@ -32,6 +32,7 @@ type Store struct {
 type Record struct {
 	Value    []byte
 	Revision uint64
+	Key      string // set by Watch
 }
 
 // Open opens a bucket that central/streams has made.
@@ -56,7 +57,7 @@ func (s *Store) Get(ctx context.Context, key string) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("get %s of bucket %s: %w", key, s.name, err)
 	}
-	return Record{e.Value(), e.Revision()}, nil
+	return Record{Value: e.Value(), Revision: e.Revision()}, nil
 }
 
 // Put changes a record from revision was, zero for one that must not be there, and gives its new
@@ -76,6 +77,25 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, was uint64) (
 		return 0, fmt.Errorf("put %s of bucket %s: %w", key, s.name, err)
 	}
 	return revision, nil
+}
+
+// PutFor is Put for a time only, whole seconds of it: then the record is gone, as if it had been removed. For
+// buckets whose records may fade. A time of zero is for good.
+func (s *Store) PutFor(ctx context.Context, key string, value []byte, was uint64, stay time.Duration) (revision uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(was)}
+	if stay > 0 {
+		opts = append(opts, jetstream.WithMsgTTL(max(stay.Truncate(time.Second), time.Second)))
+	}
+	ack, err := s.js.Publish(ctx, s.bucket.subject(key), value, opts...)
+	if conflict(err) {
+		err = ErrConflict
+	}
+	if err != nil {
+		return 0, fmt.Errorf("put %s of bucket %s: %w", key, s.name, err)
+	}
+	return ack.Sequence, nil
 }
 
 // Remove takes away a record as it was read; one that was put since stays. Nothing of it is left, no
@@ -101,7 +121,8 @@ func conflict(err error) bool {
 }
 
 // Watch calls fn with the record under a key as it is now, if there is one, and then with each change,
-// until ctx ends; then it gives nil. It may be called twice with one revision. An error of fn ends it.
+// until ctx ends; then it gives nil. The key may hold wildcards. It may be called twice with one revision, and does
+// not hear of records that were removed or have faded. An error of fn ends it.
 func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) error {
 	w, err := s.kv.Watch(ctx, key)
 	if err != nil {
@@ -119,7 +140,10 @@ func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) er
 				return fmt.Errorf("watch %s of bucket %s: %w", key, s.name, errEnded)
 			case e == nil: // all that was there has come
 			default:
-				if err := fn(Record{e.Value(), e.Revision()}); err != nil {
+				if e.Operation() != jetstream.KeyValuePut {
+					continue
+				}
+				if err := fn(Record{e.Value(), e.Revision(), e.Key()}); err != nil {
 					return err
 				}
 			}

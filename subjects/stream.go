@@ -5,27 +5,13 @@ import "strings"
 // JournalStream is the name of the brand's journal stream.
 func (n Net) JournalStream() string { return "journal_" + n.Brand.s }
 
-// Streams of the flow. One consumer, named for its stage, reads each.
-
-// ActivityStream keeps what CPP and EPPM say, for DEC.
-func (n Net) ActivityStream() string { return "activity_" + n.Brand.s }
-
-// EnrichedStream keeps enriched activities, for TIM.
-func (n Net) EnrichedStream() string { return "enriched_" + n.Brand.s }
-
-// RelevantStream keeps regular and unqualification events, for FRED.
-func (n Net) RelevantStream() string { return "relevant_" + n.Brand.s }
-
-// DecidedStream keeps events with a decision, for BCG.
-func (n Net) DecidedStream() string { return "decided_" + n.Brand.s }
-
-// DeleteStream keeps DeleteMessageInstructions, for MSQ. The brand has it in its own account.
-func (n Net) DeleteStream() string { return "msq_delete_" + n.Env.s }
+// FlowStream keeps every event of the flow, in the order in which they came; each stage is a consumer of it.
+func (n Net) FlowStream() string { return "flow_" + n.Brand.s }
 
 // DeadStream keeps dead letters, for ops.
 func (n Net) DeadStream() string { return "dead_" + n.Brand.s }
 
-// Stage names a step of the flow that reads a stream; its consumer there has the same name.
+// Stage names a step of the flow that reads its stream; its consumer there has the same name.
 type Stage struct{ Token }
 
 // Stages of the flow, as document 004 calls them.
@@ -40,21 +26,26 @@ var (
 // Stages gives them in the order in which an event passes them.
 func Stages() []Stage { return []Stage{DEC, TIM, FRED, BCG, MSQ} }
 
-// StreamOf gives the stream that a stage reads.
-func (n Net) StreamOf(s Stage) string {
+// FlowSubjects lists what the flow's stream keeps.
+func (n Net) FlowSubjects() []string {
+	return []string{n.CPPActivity(), n.EPPMActivity(), n.CPPEnriched(), n.Relevant(), n.RelevantUnqualification(), n.Decided(), n.MSQDelete()}
+}
+
+// SubjectsOf lists what a stage reads of it.
+func (n Net) SubjectsOf(s Stage) []string {
 	switch s {
 	case DEC:
-		return n.ActivityStream()
+		return []string{n.CPPActivity(), n.EPPMActivity()}
 	case TIM:
-		return n.EnrichedStream()
+		return []string{n.CPPEnriched()}
 	case FRED:
-		return n.RelevantStream()
+		return []string{n.Relevant(), n.RelevantUnqualification()}
 	case BCG:
-		return n.DecidedStream()
+		return []string{n.Decided()}
 	case MSQ:
-		return n.DeleteStream()
+		return []string{n.MSQDelete()}
 	}
-	return ""
+	return nil
 }
 
 // StreamCopy is where a node of the centre reads its own copy of a stream, message by message, damage and

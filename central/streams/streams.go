@@ -64,6 +64,7 @@ func bucket(b kv.Bucket, replicas int) jetstream.StreamConfig {
 		Discard:     jetstream.DiscardNew,
 		DenyDelete:  true,
 		DenyPurge:   b.Permanent,
+		AllowMsgTTL: b.Fades,
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
 

@@ -37,6 +37,7 @@ import (
 type Question struct {
 	Subject string
 	Data    []byte
+	Header  nats.Header // nil: none
 }
 
 // Answer is what goes back.
@@ -107,7 +108,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return
 		}
-		q, reply := Question{req.Subject(), req.Data()}, req.Reply()
+		q, reply := Question{req.Subject(), req.Data(), nats.Header(req.Headers())}, req.Reply()
 		if !s.mayHear(q.Subject, reply) {
 			s.warn("drops a question: its answer would go to another's subject", q.Subject, errors.New(quoted(reply)))
 			return
@@ -198,7 +199,13 @@ var ErrLater = errors.New("the service cannot answer now")
 
 // Ask asks a service, and turns an answer that is an error into one: a [Refusal], or ErrLater.
 func Ask(ctx context.Context, conn *nats.Conn, subject string, data []byte) (Answer, error) {
-	m, err := conn.RequestWithContext(ctx, subject, data)
+	return AskWith(ctx, conn, Question{Subject: subject, Data: data})
+}
+
+// AskWith is Ask with headers.
+func AskWith(ctx context.Context, conn *nats.Conn, q Question) (Answer, error) {
+	subject := q.Subject
+	m, err := conn.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: q.Header, Data: q.Data})
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask %s: %w", subject, err)
 	}
