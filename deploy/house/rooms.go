@@ -14,8 +14,8 @@ type room struct {
 const ground = "ground"
 
 func groundFloor() []string {
-	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/promotion", "kv/record", "kv/seal",
-		"kv/setting"}
+	return []string{"subjects", "subjects/event", "subjects/service", "kv", "kv/progress", "kv/promotion",
+		"kv/record", "kv/seal", "kv/setting"}
 }
 
 // onlyStandard is an outside list without a package.
@@ -32,6 +32,7 @@ func rooms() []room {
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
 		{path: "kv/gen", may: []string{"kv"}, outside: onlyStandard()},
+		{path: "kv/progress", may: []string{"kv/record", "subjects/event"}, outside: []string{"github.com/goccy/go-yaml"}},
 		{path: "kv/promotion", outside: []string{
 			"github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token"}},
 		{path: "kv/record", may: []string{"subjects"}, outside: []string{"github.com/klauspost/compress/s2"}},
@@ -62,6 +63,19 @@ func rooms() []room {
 		{path: "central/archive", may: []string{"central/fold", "central/replica", ground}},
 		{path: "central/books", may: []string{"central/books/count", "central/fold", ground}},
 		{path: "central/books/count", may: []string{"kv/record"}, outside: onlyStandard()},
+		{path: "central/stage", may: []string{"subjects", "subjects/event"}},
+		{path: "central/flow", may: []string{"central/stage", ground}},
+		{path: "central/flow/cpp", may: []string{"central/books", "central/flow", "central/fold", "central/replica", ground}},
+		{path: "central/flow/eppm", may: []string{"central/flow", "central/replica", ground}},
+		{path: "central/flow/dec", may: []string{"central/flow", "central/stage", ground}},
+		{path: "central/flow/pph", may: []string{"central/flow", ground}},
+		{path: "central/flow/tim", may: []string{"central/flow", "central/stage", ground}},
+		{path: "central/flow/fred", may: []string{"central/flow", "central/stage", ground}},
+		{path: "central/flow/des", may: []string{"central/flow", ground}},
+		{path: "central/flow/bcg", may: []string{"central/flow", "central/stage", ground}},
+		{path: "central/flow/csl", may: []string{"central/flow", ground}},
+		{path: "central/flow/osg", may: []string{"central/flow", ground}},
+		{path: "central/flow/msq", may: []string{"central/flow", "central/stage", ground}},
 		{path: "central/ingest", may: []string{"central/replica", "central/books", ground}},
 		{path: "central/scrub", may: []string{"central/hub", "central/fold", ground}},
 		{path: "central/feed", may: []string{"central/replica", "central/books", "central/reference", ground}},

@@ -18,10 +18,16 @@ type PromoCode struct{ code }
 type AttemptID struct{ code }
 
 // ParsePromoCode makes a PromoCode.
-func ParsePromoCode(s string) (PromoCode, error) { c, err := parseCode(s); return PromoCode{c}, err }
+func ParsePromoCode(s string) (PromoCode, error) {
+	c, err := parseCode("promo code", s)
+	return PromoCode{c}, err
+}
 
 // ParseAttemptID makes an AttemptID.
-func ParseAttemptID(s string) (AttemptID, error) { c, err := parseCode(s); return AttemptID{c}, err }
+func ParseAttemptID(s string) (AttemptID, error) {
+	c, err := parseCode("attempt", s)
+	return AttemptID{c}, err
+}
 
 // Attempt is one shopper's cycle of one promotion: what the flow keeps a state of.
 type Attempt struct {
@@ -37,14 +43,14 @@ func (a Attempt) String() string {
 // code is a text that is safe as a part of a key.
 type code struct{ s string }
 
-func parseCode(s string) (code, error) {
+func parseCode(what, s string) (code, error) {
 	if len(s) == 0 || len(s) > MaxCode {
-		return code{}, fmt.Errorf("%q: %w", clip(s), ErrCode)
+		return code{}, fmt.Errorf("%s %q: %w", what, clip(s), ErrCode)
 	}
 	for i := range len(s) {
 		c := s[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return code{}, fmt.Errorf("%q: %w", clip(s), ErrCode)
+			return code{}, fmt.Errorf("%s %q: %w", what, clip(s), ErrCode)
 		}
 	}
 	return code{s}, nil
@@ -58,8 +64,8 @@ func (c code) IsZero() bool { return c.s == "" }
 // MarshalText writes the code.
 func (c code) MarshalText() ([]byte, error) { return []byte(c.s), nil }
 
-// UnmarshalText reads a code.
-func (c *code) UnmarshalText(b []byte) (err error) {
-	*c, err = parseCode(string(b))
-	return err
-}
+// UnmarshalText reads a promotion's code.
+func (p *PromoCode) UnmarshalText(b []byte) (err error) { *p, err = ParsePromoCode(string(b)); return }
+
+// UnmarshalText reads an attempt's name.
+func (a *AttemptID) UnmarshalText(b []byte) (err error) { *a, err = ParseAttemptID(string(b)); return }

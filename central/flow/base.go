@@ -1,0 +1,25 @@
+package flow
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tillstream/central/stage"
+	"tillstream/subjects"
+)
+
+// Base is what every component is given.
+type Base struct {
+	Net      subjects.Net
+	Conn     *nats.Conn // of the brand's account at the centre
+	JS       jetstream.JetStream
+	Docs     *Documents
+	Stages   *stage.Metrics
+	Registry prometheus.Registerer // for a component's own metrics
+	Now      func() time.Time
+	Log      *slog.Logger
+}
