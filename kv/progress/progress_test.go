@@ -90,7 +90,7 @@ func TestReadPromotion(t *testing.T) {
 		t.Errorf("read %+v", p)
 	}
 	for change, want := range map[string]string{
-		"promo_code: STAMPS-3/promo_code: 'a b'":    "promo_code",
+		"promo_code: STAMPS-3/promo_code: 'a b'":    "promo code",
 		"revision: 1/revision: 0":                   "revision",
 		"kind: receipts/kind: money":                "count/kind",
 		"target: 3/target: 0":                       "reward_schemes/0/target",
