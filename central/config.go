@@ -39,6 +39,8 @@ type Config struct {
 	AdminListen string `yaml:"admin_listen"`
 	// File with the admin API's bearer token. Required beyond loopback.
 	AdminToken string `yaml:"admin_token_file,omitempty"`
+	// Whether the centre runs the event flow, the same on every node: progress promotions, and messages on tills' screens.
+	Flow bool `yaml:"flow,omitempty"`
 	// File with the brand's secret for card numbers, the same on every node of the brand. Required.
 	CardKey string `yaml:"card_key_file"`
 	// Directory where this node archives the journal, for backups. Empty: none.

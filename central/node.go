@@ -18,6 +18,7 @@ import (
 	"tillstream/central/archive"
 	"tillstream/central/books"
 	"tillstream/central/feed"
+	"tillstream/central/flow"
 	"tillstream/central/gateway"
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
@@ -47,6 +48,7 @@ type Node struct {
 	posted    *announcer
 	admin     *gateway.Admin
 	archive   *archive.Archiver // nil: none
+	docs      *flow.Documents   // nil: this centre runs no flow
 	backup    *Backup           // to be restored before anything else; nil: none
 	fold      []func(context.Context) error
 	serve     []func(context.Context) error // once the fold is level with the journal
@@ -101,7 +103,7 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, JS: n.js, Log: n.log}).Run,
 		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net.Brand), Log: n.log}).Run,
 	}
-	return n, nil
+	return n, n.openFlow(registry)
 }
 
 func (n *Node) openHub(registry prometheus.Registerer) error {
@@ -181,7 +183,11 @@ func (n *Node) disk() gateway.Disk {
 // wanted lists the streams of this centre.
 func (n *Node) wanted() []jetstream.StreamConfig {
 	net, nodes := n.cfg.Net(), max(1, len(n.cfg.Routes))
-	return streams.Want(net, nodes)
+	want := streams.Want(net, nodes)
+	if n.cfg.Flow {
+		want = append(want, streams.WantFlow(net, nodes)...)
+	}
+	return want
 }
 
 // Run works until ctx ends. It waits for the cluster first, however long that takes.
@@ -238,6 +244,9 @@ func (n *Node) prepare(ctx context.Context) error {
 		err := n.hub.Ready(ctx)
 		if err == nil {
 			err = n.ensureStreams(ctx)
+		}
+		if err == nil {
+			err = n.ensureConsumers(ctx)
 		}
 		if err == nil || ctx.Err() != nil {
 			return err

@@ -40,7 +40,7 @@ func (f *Fleet) prepareCentre(keys string, take func() string) error {
 		cfg := central.Config{
 			DC: f.net.DC, Env: f.net.Env, Brand: f.net.Brand,
 			Node: subjects.NodeID{Token: subjects.MustToken(name)}, Data: filepath.Join(f.cfg.Dir, "centre", name),
-			LeafListen: take(), Stores: storesFile, AdminListen: "127.0.0.1:0", CardKey: filepath.Join(keys, "card.key"),
+			LeafListen: take(), Stores: storesFile, AdminListen: "127.0.0.1:0", CardKey: filepath.Join(keys, "card.key"), Flow: f.cfg.Flow,
 		}
 		if f.cfg.Nodes > 1 {
 			cfg.ClusterListen, cfg.Routes, cfg.ClusterSecret = routes[i], routes, filepath.Join(keys, "cluster.secret")

@@ -24,6 +24,7 @@ type Config struct {
 	Stores int        // zero: 1
 	Tills  int        // per store; zero: 1
 	NATS   bool       // tills open their NATS door too
+	Flow   bool       // the centre runs the event flow
 	HQ     bool       // after the stores comes one more, 0000: headquarters
 	Sent   *laws.Sent // journal of what tills are sent, of a fleet that is opened again; nil: a new one
 

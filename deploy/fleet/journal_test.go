@@ -7,6 +7,7 @@ import (
 
 	"tillstream/central/fold"
 	"tillstream/deploy/fleet"
+	"tillstream/deploy/laws"
 )
 
 // journal reads the brand's journal from its first message.
@@ -15,15 +16,11 @@ func journal(t *testing.T, f *fleet.Fleet) []*fold.Entry {
 	ctx := within(t, patience)
 	js, err := jetstream.New(f.Centre()[0].Node().Conn())
 	must(t, err)
-	stream, err := js.Stream(ctx, f.Net().JournalStream())
-	must(t, err)
-	cons, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	must(t, err)
-	msgs, err := cons.Messages(jetstream.PullMaxBytes(8 << 20))
+	msgs, last, err := laws.OpenJournal(ctx, js, f.Net())
 	must(t, err)
 	defer msgs.Stop()
 	var all []*fold.Entry
-	for last := stream.CachedInfo().State.LastSeq; ; {
+	for {
 		m, err := msgs.Next(jetstream.NextContext(ctx))
 		must(t, err)
 		meta, err := m.Metadata()

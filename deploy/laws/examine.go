@@ -103,21 +103,13 @@ func readJournal(ctx context.Context, net subjects.Net, n *central.Node) ([]Entr
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	stream, err := js.Stream(ctx, net.JournalStream())
-	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
-	}
-	cons, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
-	}
-	msgs, err := cons.Messages(jetstream.PullMaxBytes(8 << 20))
+	msgs, last, err := OpenJournal(ctx, js, net)
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer msgs.Stop()
 	var all []Entry
-	for last := stream.CachedInfo().State.LastSeq; ; {
+	for {
 		m, err := msgs.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return nil, fmt.Errorf("read journal after message %d of %d: %w", len(all), last, err)
@@ -135,6 +127,32 @@ func readJournal(ctx context.Context, net subjects.Net, n *central.Node) ([]Entr
 			return all, nil
 		}
 	}
+}
+
+// OpenJournal begins to read a brand's journal, and says which message is the last. While the stream has no leader
+// it answers nothing, and the next leader does not make up for that: so it is asked again, soon, until ctx ends.
+func OpenJournal(ctx context.Context, js jetstream.JetStream, net subjects.Net) (jetstream.MessagesContext, uint64, error) {
+	for {
+		msgs, last, err := openJournal(ctx, js, net)
+		if err == nil || !sleep(ctx, look) {
+			return msgs, last, err
+		}
+	}
+}
+
+func openJournal(ctx context.Context, js jetstream.JetStream, net subjects.Net) (jetstream.MessagesContext, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, net.JournalStream())
+	if err != nil {
+		return nil, 0, err
+	}
+	cons, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	if err != nil {
+		return nil, 0, err
+	}
+	msgs, err := cons.Messages(jetstream.PullMaxBytes(8 << 20))
+	return msgs, stream.CachedInfo().State.LastSeq, err
 }
 
 // readEntry takes an entry's bytes apart. Each body is held to its header, and let go of.
