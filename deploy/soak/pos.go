@@ -77,7 +77,11 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 	w.resold.Add(int64(len(again)))
 	w.wg.Go(func() {
 		for _, x := range again {
-			w.post(ctx, n, x.sale, x.bytes)
+			if x.deal == nil {
+				w.post(ctx, n, x.sale, x.bytes)
+			} else {
+				w.again(ctx, n, x)
+			}
 			w.resold.Add(-1)
 		}
 	})
@@ -85,10 +89,33 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 
 // post posts a receipt until its till has answered for it: always the same bytes under the same rid.
 func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
+	status, b, _ := w.until(ctx, n, x, body)
+	if status == 0 {
+		return
+	}
+	answer := &answer{}
+	if err := json.Unmarshal(b, answer); err != nil {
+		w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s with what cannot be read: %v", x.At, status, x.RID, err))
+		return
+	}
+	switch {
+	case !isKept(status):
+		w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
+	case x.customer != "" && answer.points(x.Kind) != x.Points:
+		w.counts.refuse(fmt.Sprintf("till %s says that receipt %s moves %d points, want %d", x.At, x.RID, answer.points(x.Kind), x.Points))
+	}
+}
+
+func isKept(status int) bool { return status == http.StatusCreated || status == http.StatusOK }
+
+// until sends a receipt until its till says that it has it, or will not have it. It gives the answer, and how often
+// it was sent; without a status nobody waits any more.
+func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (status int, said []byte, times int) {
 	deadline := w.cfg.Deadline
 	for wait := patience(x.RID, deadline); ; wait = deadline {
+		times++
 		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
-		status, answer, err := n.post(ctx, wait, x.path, x.RID, body)
+		status, said, err := n.put(ctx, wait, http.MethodPost, x.path, x.RID.String(), body)
 		took := time.Since(began)
 		owed := calm%2 == 1 && n.calm.Load() == calm && wait == deadline
 		if n.disk.Load() != disk {
@@ -96,23 +123,19 @@ func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
 		}
 		w.counts.try(owed, took, err == nil)
 		switch {
-		case err == nil && (status == http.StatusCreated || status == http.StatusOK):
+		case err == nil && isKept(status):
 			w.sent.answered(x, began, time.Now(), disk)
 			w.counts.answer(status == http.StatusOK)
-			if got := answer.points(x.Kind); x.customer != "" && got != x.Points {
-				w.counts.refuse(fmt.Sprintf("till %s says that receipt %s moves %d points, want %d", x.At, x.RID, got, x.Points))
-			}
-			return
+			return status, said, times
 		case err == nil && status < http.StatusInternalServerError:
-			w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
-			return
+			return status, said, times
 		case err == nil && owed:
-			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
+			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, said))
 		case err != nil && owed && ctx.Err() == nil:
 			w.counts.late(fmt.Sprintf("till %s, up and left alone, to receipt %s at %s: %v", x.At, x.RID, began.Format("15:04:05.000"), err))
 		}
 		if !sleep(ctx, tryAgain) {
-			return
+			return 0, nil, times
 		}
 	}
 }
@@ -146,37 +169,28 @@ func (a *answer) points(k record.Kind) int64 {
 	return *p
 }
 
-// post gives a receipt to a till, once, and waits so long.
-func (n *node) post(ctx context.Context, wait time.Duration, path string, rid record.RID, body []byte) (int, *answer, error) {
+// put asks a till something, once, and waits so long. key may be empty.
+func (n *node) put(ctx context.Context, wait time.Duration, method, path, key string, body []byte) (status int, said []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, n.url+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, fmt.Errorf("post receipt %s: %w", rid, err)
+		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	req.Header.Set("Idempotency-Key", rid.String())
-	a := &answer{}
-	status, err := n.put(req, a)
-	return status, a, err
-}
-
-// put sends a question and reads its answer.
-func (n *node) put(req *http.Request, answer any) (int, error) {
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	res, err := n.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end or given up
-	b, err := io.ReadAll(res.Body)
-	if err == nil {
-		err = json.Unmarshal(b, answer)
+	if said, err = io.ReadAll(res.Body); err != nil {
+		return 0, nil, fmt.Errorf("read the answer of %s: %w", n.target, err)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read the answer of %s: %w", n.target, err)
-	}
-	return res.StatusCode, nil
+	return res.StatusCode, said, nil
 }
 
 // shopper is what a till says of a card.
@@ -196,17 +210,12 @@ func (n *node) lookUp(ctx context.Context, card string) (s shopper, err error) {
 	if err != nil {
 		return s, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookWithin)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/v1/lookups", bytes.NewReader(body))
-	if err != nil {
-		return s, fmt.Errorf("look up at %s: %w", n.target, err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	status, err := n.put(req, &s)
+	status, said, err := n.put(ctx, lookWithin, http.MethodPost, "/v1/lookups", "", body)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
+	}
+	if err == nil {
+		err = json.Unmarshal(said, &s)
 	}
 	if err != nil {
 		return s, fmt.Errorf("look up at %s: %w", n.target, err)

@@ -64,6 +64,7 @@ type world struct {
 	images map[int]*image
 	disks  *disks
 	sent   *sent
+	deals  deals
 	resold atomic.Int64 // receipts that a POS is sending again
 	counts *counts
 	found  []laws.Violation // that no history shows
