@@ -136,7 +136,7 @@ func (w *world) byNumber(ctx context.Context, n *node, d *deal, disk int64) {
 // bring sends a return of a sale until the till has it, or will not have it.
 func (w *world) bring(ctx context.Context, n *node, d *deal, lines map[string]int64) {
 	doc := head(record.NewRID(time.Now()))
-	doc.Currency, doc.Of = "GBP", &reference{d.x.RID.String(), d.x.At.Store.String()}
+	doc.Currency, doc.Of = "GBP", &saleOf{d.x.RID.String(), d.x.At.Store.String()}
 	doc.Shopper = &who{}
 	doc.Shopper.Identifier.Kind, doc.Shopper.Identifier.Value = "card", d.card
 	x := &sale{customer: d.card, path: "/v1/returns", deal: d}

@@ -198,7 +198,7 @@ func (p *purchase) leave(ctx context.Context) bool {
 		}
 		return true
 	case x < 26:
-		return !sleep(ctx, 500*time.Millisecond+time.Duration(p.r.Int64N(int64(6*time.Second))))
+		return !sleep(ctx, time.Duration(p.r.Int64N(int64(p.w.dawdle))))
 	}
 	return false
 }

@@ -112,12 +112,13 @@ func isKept(status int) bool { return status == http.StatusCreated || status == 
 // it was sent; without a status nobody waits any more.
 func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (status int, said []byte, times int) {
 	deadline := w.cfg.Deadline
+	var o owing
 	for wait := patience(x.RID, deadline); ; wait = deadline {
 		times++
-		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
+		disk, began := n.disk.Load(), o.ask(n)
 		status, said, err := n.put(ctx, wait, http.MethodPost, x.path, x.RID.String(), body)
 		took := time.Since(began)
-		owed := calm%2 == 1 && n.calm.Load() == calm && wait == deadline
+		owed := o.owed(n) && wait == deadline
 		if n.disk.Load() != disk {
 			disk = -1
 		}
@@ -129,9 +130,9 @@ func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (statu
 			return status, said, times
 		case err == nil && status < http.StatusInternalServerError:
 			return status, said, times
-		case err == nil && owed:
+		case err == nil && owed && o.over(deadline):
 			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, said))
-		case err != nil && owed && ctx.Err() == nil:
+		case err != nil && owed && o.over(deadline) && ctx.Err() == nil:
 			w.counts.late(fmt.Sprintf("till %s, up and left alone, to receipt %s at %s: %v", x.At, x.RID, began.Format("15:04:05.000"), err))
 		}
 		if !sleep(ctx, tryAgain) {
@@ -139,6 +140,28 @@ func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (statu
 		}
 	}
 }
+
+// owing is what a till owes who asks it: an answer within the deadline of the first question since which it is up and
+// left alone. A POS that is hung up on, or told to try again, does.
+type owing struct {
+	calm  uint64
+	since time.Time
+}
+
+// ask notes a question.
+func (o *owing) ask(n *node) time.Time {
+	now := time.Now()
+	if calm := n.calm.Load(); calm != o.calm || o.since.IsZero() {
+		o.calm, o.since = calm, now
+	}
+	return now
+}
+
+// owed reports whether the till was up and left alone all the time.
+func (o *owing) owed(n *node) bool { return o.calm%2 == 1 && n.calm.Load() == o.calm }
+
+// over reports whether the deadline is.
+func (o *owing) over(deadline time.Duration) bool { return time.Since(o.since) >= deadline }
 
 // patience is how long a POS waits for the first answer: one in thirty hangs up at once, when the receipt
 // may be kept already or not, and asks again.

@@ -73,6 +73,7 @@ func (w *world) planPolicies() {
 			w.wg.Go(func() {
 				if _, err := w.put(ctx, "/v1/books/policy", text); err != nil {
 					w.counts.act("policies that nobody took", 1)
+					w.say("%v", err)
 					return
 				}
 				w.counts.act("policies put", 1)

@@ -22,6 +22,8 @@ const (
 	actsAtOnce = 6   // at a till
 	remember   = 200 // sales of a till of which something may come back
 	triesMost  = 6   // returns and voids of one sale
+
+	dawdle = 6 * time.Second
 )
 
 // deals are the sales of which something may come back.
@@ -180,7 +182,7 @@ func (d *deals) most(x *deal, line string) (pieces int64) {
 type document struct {
 	RID          string         `json:"rid"`
 	Number       string         `json:"receipt_number,omitempty"`
-	Of           *reference     `json:"of,omitempty"`
+	Of           *saleOf        `json:"of,omitempty"`
 	Currency     string         `json:"currency,omitempty"`
 	At           string         `json:"at,omitempty"`
 	BusinessDate string         `json:"business_date,omitempty"`
@@ -193,7 +195,7 @@ type document struct {
 	Happened     bool           `json:"happened,omitempty"`
 }
 
-type reference struct {
+type saleOf struct {
 	RID   string `json:"rid"`
 	Store string `json:"store,omitempty"`
 }
@@ -304,10 +306,10 @@ func (d *document) bytes() []byte {
 
 // ask asks a till for what keeps nothing until it answers, as often as need be. Zero: nobody waits any more.
 func (w *world) ask(ctx context.Context, n *node, method, path, key string, body []byte) (status int, said []byte) {
-	for {
-		calm, began := n.calm.Load(), time.Now()
+	for o := (owing{}); ; {
+		began := o.ask(n)
 		status, said, err := n.put(ctx, w.cfg.Deadline, method, path, key, body)
-		owed := calm%2 == 1 && n.calm.Load() == calm
+		owed := o.owed(n) && o.over(w.cfg.Deadline)
 		switch {
 		case err == nil && status < http.StatusInternalServerError:
 			return status, said

@@ -1,0 +1,131 @@
+package soak
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"tillstream/central"
+	"tillstream/central/reference"
+	"tillstream/deploy/fleet"
+	"tillstream/deploy/laws"
+	"tillstream/kv/record"
+)
+
+// market is a fleet in this process whose tills a soak's shoppers go to.
+type market struct {
+	*world
+	t *testing.T
+	f *fleet.Fleet
+}
+
+const marketWithin = 2 * time.Minute
+
+func openMarket(t *testing.T) *market {
+	t.Helper()
+	f, err := fleet.Open(t.Context(), fleet.Config{Dir: t.TempDir(), Nodes: 1, Stores: 2, Tills: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := &market{t: t, f: f, world: &world{
+		cfg: Config{Seed: 1, Deadline: 30 * time.Second}, sent: newSent(), counts: newCounts(30 * time.Second), cards: f.Cards(), dawdle: 50 * time.Millisecond,
+	}}
+	if err := f.Ready(m.within()); err != nil {
+		t.Fatal(err)
+	}
+	for i, till := range f.Tills() {
+		n := &node{target: target{atTill, i / 2, i % 2}, store: till.Place().Store, till: till.Place().Till, client: http.DefaultClient, url: till.URL()}
+		n.calm.Store(1)
+		m.nodes = append(m.nodes, n)
+	}
+	m.putRules()
+	return m
+}
+
+func (m *market) within() context.Context {
+	ctx, cancel := context.WithTimeout(m.t.Context(), marketWithin)
+	m.t.Cleanup(cancel)
+	return ctx
+}
+
+// putRules puts a soak's programme, and waits until the tills go by it.
+func (m *market) putRules() {
+	m.t.Helper()
+	at, ctx := m.f.Centre()[0].Node().Reference(), m.within()
+	for kind, text := range map[record.RefKind]string{record.RefSetting: programme, record.RefPromotion: promotions} {
+		docs, err := reference.ReadDocuments(kind, []byte(text))
+		if err == nil {
+			_, err = at.Change(ctx, reference.Put(kind, docs))
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	for _, till := range m.f.Tills() {
+		for uint64(till.Node().Rules().State().Revision) < at.Status().Entry {
+			if !sleep(ctx, look) {
+				m.t.Fatal(context.Cause(ctx))
+			}
+		}
+	}
+}
+
+// acts has shoppers do so many things at each till.
+func (m *market) acts(seed uint64, n int) {
+	var wg sync.WaitGroup
+	for i, till := range m.nodes {
+		for k := range 2 {
+			r := rand.New(rand.NewPCG(seed, uint64(10*i+k)))
+			wg.Go(func() {
+				for range n {
+					m.act(m.t.Context(), m.t.Context(), till, r)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// A soak's shoppers pay with points, bring goods back and have sales undone at four tills, of which two are cut off
+// for a while: every act happens, and the laws hold, with all that tills have answered.
+func TestShoppersAreJudged(t *testing.T) {
+	m := openMarket(t)
+	m.acts(1, 12)
+	m.acts(2, 12)
+	m.f.Store(0).Cut()
+	m.acts(3, 12)
+	m.f.Store(0).Heal()
+	m.acts(4, 12)
+	if err := m.f.Settle(m.within()); err != nil {
+		t.Fatal(err)
+	}
+	var nodes []*central.Node
+	for _, c := range m.f.Centre() {
+		nodes = append(nodes, c.Node())
+	}
+	h, err := laws.Examine(m.within(), m.f.Net(), nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Sent, h.Holds, h.Tries = m.sent.sales(), m.sent.held(), m.counts.tries16
+	for _, v := range laws.Check(h) {
+		t.Error(v)
+	}
+	t.Log(list(m.counts.acts))
+	for _, what := range []string{
+		"sales paid with points", "holds placed", "points refused while cut off", "points given back", "voids", "returns where it was sold",
+		"returns beside it", "returns in another store", "returns before their sale", "returns without the centre's word",
+	} {
+		if m.counts.acts[what] == 0 {
+			t.Errorf("there are no %s", what)
+		}
+	}
+}
