@@ -18,6 +18,7 @@ type model struct {
 	posted    map[record.RID]bool
 	taken     []taken        // records that extended their chain, in the journal's order
 	count     *count.Count   // of points, holds and coupons
+	policy    uint64         // revision of that which counts
 	totals    books.Totals   // without incidents and moves
 	incidents map[uint64]int // by entry: about holds and returns
 	oldDisks  []uint64       // entries whose start record found less than was held
@@ -90,7 +91,10 @@ func newModel(journal []Entry) *model {
 func (m *model) command(c *books.Command) {
 	switch {
 	case c.Policy != nil:
-		m.count.ExpireDays, m.count.HoldMinutes = int(c.Policy.ExpireDays), int(c.Policy.HoldMinutes)
+		if c.Policy.Revision == m.policy+1 { // one that does not follow comes to nothing
+			m.policy = c.Policy.Revision
+			m.count.ExpireDays, m.count.HoldMinutes = int(c.Policy.ExpireDays), int(c.Policy.HoldMinutes)
+		}
 	case c.Hold == nil:
 		m.count.Release("", c.Release)
 	case c.Hold.Verb == record.HoldRelease:

@@ -263,7 +263,7 @@ func (w *world) again(ctx context.Context, n *node, x resale) {
 		return // it has a quote of before
 	}
 	doc.Happened = true
-	if doc.Spend != nil {
+	if doc.Spend = nil; x.Spent > 0 {
 		doc.Spend = &spend{"exact", x.Spent}
 	}
 	body := doc.bytes()

@@ -263,7 +263,7 @@ func (p *purchase) write(x *sale) {
 func (p *purchase) other(ctx context.Context, now *quote, name string, sent bool) bool {
 	if sent || p.r.IntN(2) == 0 {
 		p.doc.Happened = true
-		if s := p.doc.Spend; s != nil { // a fact is so many
+		if p.doc.Spend = nil; p.q.Points.ToSpend > 0 { // a fact is so many
 			p.doc.Spend = &spend{"exact", p.q.Points.ToSpend}
 		}
 		p.w.counts.act("receipts sent as facts", 1)

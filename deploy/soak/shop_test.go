@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tillstream/central"
+	"tillstream/central/books"
 	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
 	"tillstream/deploy/laws"
@@ -78,6 +79,14 @@ func (m *market) putRules() {
 	}
 }
 
+// expire has what is earned from now on lie in another lot.
+func (m *market) expire(p books.Policy) {
+	m.t.Helper()
+	if _, _, err := m.f.Centre()[0].Node().Replica().Propose(m.within(), p.Proposal()); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // acts has shoppers do so many things at each till.
 func (m *market) acts(seed uint64, n int) {
 	var wg sync.WaitGroup
@@ -99,7 +108,9 @@ func (m *market) acts(seed uint64, n int) {
 func TestShoppersAreJudged(t *testing.T) {
 	m := openMarket(t)
 	m.acts(1, 12)
+	m.expire(books.Policy{Revision: 1, ExpireDays: 400, HoldMinutes: 1})
 	m.acts(2, 12)
+	m.expire(books.Policy{Revision: 2, ExpireDays: 60, HoldMinutes: 1})
 	m.f.Store(0).Cut()
 	m.acts(3, 12)
 	m.f.Store(0).Heal()
@@ -120,6 +131,9 @@ func TestShoppersAreJudged(t *testing.T) {
 		t.Error(v)
 	}
 	t.Log(list(m.counts.acts))
+	if len(h.Nodes[0].Incidents) == 0 {
+		t.Error("nothing has come back twice: nobody has tried what the books put right")
+	}
 	for _, what := range []string{
 		"sales paid with points", "holds placed", "points refused while cut off", "points given back", "voids", "returns where it was sold",
 		"returns beside it", "returns in another store", "returns before their sale", "returns without the centre's word",
