@@ -201,10 +201,10 @@ func shuffled(all []taken, seed uint64) []*taken {
 	out := make([]*taken, 0, len(turns))
 	behind, done := others(all), map[record.RID]bool{}
 	for len(turns) > 0 {
-		i := slices.IndexFunc(turns, func(id record.ChainID) bool {
-			t := chains[id][0]
-			return !behind[t] || done[t.head.RID]
-		})
+		i := len(turns) - 1 // from the end: nothing has to move up
+		for behind[chains[turns[i]][0]] && !done[chains[turns[i]][0].head.RID] {
+			i--
+		}
 		t := chains[turns[i]][0]
 		chains[turns[i]] = chains[turns[i]][1:]
 		turns = slices.Delete(turns, i, i+1)

@@ -108,6 +108,11 @@ func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
 
 func isKept(status int) bool { return status == http.StatusCreated || status == http.StatusOK }
 
+// later reports whether a POS is told to try again.
+func later(status int) bool {
+	return status >= http.StatusInternalServerError || status == http.StatusRequestTimeout
+}
+
 // until sends a receipt until its till says that it has it, or will not have it. It gives the answer, and how often
 // it was sent; without a status nobody waits any more.
 func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (status int, said []byte, times int) {
@@ -128,7 +133,7 @@ func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (statu
 			w.sent.answered(x, began, time.Now(), disk)
 			w.counts.answer(status == http.StatusOK)
 			return status, said, times
-		case err == nil && status < http.StatusInternalServerError:
+		case err == nil && !later(status):
 			return status, said, times
 		case err == nil && owed && o.over(deadline):
 			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, said))

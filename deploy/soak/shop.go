@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -311,7 +310,7 @@ func (w *world) ask(ctx context.Context, n *node, method, path, key string, body
 		status, said, err := n.put(ctx, w.cfg.Deadline, method, path, key, body)
 		owed := o.owed(n) && o.over(w.cfg.Deadline)
 		switch {
-		case err == nil && status < http.StatusInternalServerError:
+		case err == nil && !later(status):
 			return status, said
 		case err == nil && owed:
 			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to %s %s: %s", n.place(), status, method, path, said))

@@ -218,7 +218,9 @@ func (a *API) paidWith(ctx context.Context, o *offer) {
 	if err != nil || !b.Happened || !b.spends() || o.facts.training {
 		return
 	}
-	o.facts.available = b.PointsToSpend.Points
+	if b.PointsToSpend.Mode == pricing.SpendExact {
+		o.facts.available = b.PointsToSpend.Points
+	}
 	said, err := a.askHold(ctx, record.HoldQuestion{Verb: record.HoldFind, ID: id})
 	if err == nil && said.RID.String() == b.RID {
 		o.facts.available = said.Points
