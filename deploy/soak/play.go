@@ -179,7 +179,7 @@ func (w *world) settle(ctx context.Context) (laws.Settled, error) {
 			what = fmt.Sprintf("%d receipts are not answered", left)
 		}
 		// A till whose store was put back learns of it when it asks again; until then all looks well.
-		if what == "" && (posted == uint64(answered) || time.Since(rest) > quiet) {
+		if what == "" && (posted >= uint64(answered) || time.Since(rest) > quiet) {
 			s := laws.Settled{Backlog: max(answered-int(first), 0), Took: rest.Sub(whole)}
 			w.say("all is whole and at rest: %d receipts answered, %d posted; %d were left to post, which took %s",
 				answered, posted, s.Backlog, s.Took.Round(time.Millisecond))
