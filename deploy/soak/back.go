@@ -86,6 +86,7 @@ func some(d *deal, r *rand.Rand) map[string]int64 {
 // paper asks what a sale was and what of it is left, as a POS does before it gives anything back.
 func (w *world) paper(ctx context.Context, n *node, d *deal, r *rand.Rand) {
 	disk := n.disk.Load()
+	_, _, _, changed := w.sent.paper(d.x)
 	if d.at == n && r.IntN(8) == 0 { // nobody has its rid, and the paper its number: this till's journal is read
 		w.byNumber(ctx, n, d, disk)
 	}
@@ -110,7 +111,7 @@ func (w *world) paper(ctx context.Context, n *node, d *deal, r *rand.Rand) {
 		for _, l := range s.Lines {
 			left, err := laws.Thousandths(l.Left)
 			bill := d.bill[l.LineID]
-			if err != nil || left > bill.Quantity || left < bill.Quantity-1000*w.deals.most(d, l.LineID) || len(d.x.before) == 0 && l.ToPay != bill.Money {
+			if err != nil || left > bill.Quantity || left < bill.Quantity-1000*w.deals.most(d, l.LineID) || !changed && l.ToPay != bill.Money {
 				w.wrongAnswer(n, "says of line %s of sale %s: %+v, want %+v and at least %d pieces less", l.LineID, d.x.RID, l, bill, w.deals.most(d, l.LineID))
 			}
 		}
@@ -119,12 +120,12 @@ func (w *world) paper(ctx context.Context, n *node, d *deal, r *rand.Rand) {
 
 // byNumber wants a till to find what it has kept itself by the number on the paper.
 func (w *world) byNumber(ctx context.Context, n *node, d *deal, disk int64) {
-	var doc document
-	if json.Unmarshal(d.x.body, &doc) != nil {
-		return // too old to be sent again: its bytes are gone
+	doc, known, was, _ := w.sent.paper(d.x)
+	if !known || was != disk {
+		return
 	}
 	status, said := w.ask(ctx, n, http.MethodGet, "/v1/receipts?number="+doc.Number, "", nil)
-	if status == 0 || d.x.disk != disk || n.disk.Load() != disk {
+	if status == 0 || n.disk.Load() != disk {
 		return
 	}
 	w.counts.act("sales found by number", 1)
@@ -161,8 +162,7 @@ func (w *world) undo(ctx context.Context, n *node, r *rand.Rand) {
 		return
 	}
 	doc := head(record.NewRID(time.Now()))
-	var sold document
-	if json.Unmarshal(d.x.body, &sold) == nil {
+	if sold, known, _, _ := w.sent.paper(d.x); known {
 		doc.BusinessDate = sold.BusinessDate
 	}
 	x := &sale{customer: d.card, path: "/v1/receipts/" + d.x.RID.String() + "/void", deal: d}
@@ -183,11 +183,12 @@ func (w *world) send(ctx context.Context, n *node, d *deal, x *sale, doc *docume
 // heard judges what a till says to a return or void.
 func (w *world) heard(n *node, x *sale, status int, said []byte) {
 	d, void := x.deal, x.Kind == record.KindVoid
+	_, _, disk, _ := w.sent.paper(d.x)
 	switch _, name := readProblem(said); {
 	case status == 0:
 	case isKept(status):
 		w.given(n, x, said)
-	case status == http.StatusNotFound && void && (d.x.disk < 0 || n.disk.Load() != d.x.disk):
+	case status == http.StatusNotFound && void && (disk < 0 || n.disk.Load() != disk):
 		w.sent.refuse(x) // the till has lost its disk since, and voids its own sales only
 		w.counts.act("voids refused: the till had lost the sale", 1)
 	case name == "void-too-late" && void: // midnight has passed

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -55,6 +56,15 @@ func (s *sent) change(x *sale, do func()) {
 		x.before = append(x.before, x.Sale)
 	}
 	do()
+}
+
+// paper is what is on paper of a receipt: the document as it was sent last, as far as it is remembered; on which of its
+// till's disks it is; and whether it was sent otherwise before.
+func (s *sent) paper(x *sale) (doc document, known bool, disk int64, changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known = json.Unmarshal(x.body, &doc) == nil
+	return doc, known, x.disk, len(x.before) > 0
 }
 
 // refuse notes that a till does not take it, and may not.
