@@ -7,7 +7,8 @@
 // [Examine] reads the journal and the books of a centre whose nodes run in this process; whoever sent the
 // receipts adds what was sent. The laws fold the journal themselves, by code of their own that keeps
 // everything, see model; nothing that a node says of itself is taken for granted. They are the same for a
-// fleet in one process and for a soak of real processes, and are numbered as in the catalogue of invariants.
+// fleet in one process and for a soak of real processes, and are numbered as in the catalogue of invariants; I24 and
+// what follows are behind its end, about points that are spent and sales that come back.
 //
 // # Failure
 //

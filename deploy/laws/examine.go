@@ -188,6 +188,14 @@ func readEntry(data []byte) (Entry, error) {
 				if !run[k].CheckBody() {
 					e.Unreadable = append(e.Unreadable, fmt.Sprintf("the body of receipt %s is not the one that its header names", run[k].RID))
 				}
+				if kept, err := readKept(run[k].Data); err != nil {
+					e.Unreadable = append(e.Unreadable, fmt.Sprintf("receipt %s: %v", run[k].RID, err))
+				} else if kept != nil {
+					if e.Kept == nil {
+						e.Kept = map[record.Hash]*Kept{}
+					}
+					e.Kept[run[k].Body] = kept
+				}
 				if run[k].Kind == record.KindStart {
 					run[k].Data = slices.Clone(run[k].Data) // the rest of the entry may go
 				} else {

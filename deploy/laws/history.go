@@ -26,6 +26,17 @@ type Sale struct {
 	Body     record.Hash      // of the bytes that were sent
 	At       Place
 	Answered time.Time // when its till answered that it has it; zero: it never did
+
+	// Of sales with a quote, and of returns and voids of a sale, which a till keeps with what it made of them.
+	Asked time.Time        // when it was first sent
+	Disk  int64            // of its till, from the first question to the answer; below zero: it was replaced meanwhile
+	Bill  Bill             // a sale's: what its quote said, so Points, Spent and Hold are of it
+	Spent int64            // points
+	Hold  record.RID       // that it names
+	Fact  bool             // it had happened when it was sent
+	Of    record.RID       // the sale of a return or void. Points are those of a till that does not know it
+	Back  map[string]int64 // thousandths of its lines; nil: all that is left
+	Told  *Told            // nil: not answered
 }
 
 // Entry is one entry of the brand's journal.
@@ -37,9 +48,10 @@ type Entry struct {
 	Generation record.Generation
 	Ends       record.Generation // the one before, of an entry that begins another after a restore
 	Prev, Hash record.Hash
-	Packs      []books.Pack // headers; of bodies only those of start records
-	Commands   []Command    // proposals that are no packs
-	Unreadable []string     // what of it cannot be read, or is not what its header says
+	Packs      []books.Pack          // headers; of bodies only those of start records
+	Commands   []Command             // proposals that are no packs
+	Unreadable []string              // what of it cannot be read, or is not what its header says
+	Kept       map[record.Hash]*Kept // by the hash of a body: what a till has written behind it
 }
 
 // Command is a proposal that is no pack.
@@ -108,6 +120,7 @@ type Settled struct {
 type History struct {
 	Sent    []Sale                // nil: nobody kept a journal of it, and laws that need one hold
 	Excused map[record.RID]string // those of Sent whose last copy was taken away, and how
+	Holds   []Hold                // that tills have said to stand
 	Journal []Entry
 	Nodes   []Books
 	Tries   Tries
@@ -115,7 +128,8 @@ type History struct {
 	Differs []string // what tills said of shoppers that the books do not say
 	Meant   []string // parts of what incidents, forks and foreign records say that were provoked on purpose
 
-	folded *model // of Journal; nil until it is asked for
+	folded *model               // of Journal; nil until it is asked for
+	dealt  map[record.RID]*deal // of Sent and Journal, likewise
 }
 
 // Violation is a law that does not hold.

@@ -35,6 +35,9 @@ func Laws() []Law {
 		{"I17", "after the last fault all comes to rest, and tills say what the books say", Convergence},
 		{"I19", "every record that arrived has one fate, and nothing is set aside", Accounted},
 		{"I20", "what came with a store's key is that store's", Isolation},
+		{"I24", "no points are spent twice: who pays with points has set them aside, and uses that once", Spending},
+		{"I25", "what comes back of a line is its share of what was paid, and not more of it than was sold", GivenBack},
+		{"I26", "each shopper's lots are those of the count", Lots},
 	}
 }
 
@@ -188,13 +191,14 @@ func NoInvention(h History) []Violation {
 			f.say("receipt %s of till %s was never sent", t.head.RID, t.of)
 			continue
 		}
-		s := of[0]
-		if i := slices.IndexFunc(of, func(s *Sale) bool { return s.At == t.of }); i > 0 {
-			s = of[i]
-		}
+		s, body := t.sentAs(of)
 		switch {
-		case t.head.Body != s.Body || t.head.Kind != s.Kind:
-			f.say("receipt %s is %s with body %s, the POS sent %s with body %s", s.RID, t.head.Kind, t.head.Body, s.Kind, s.Body)
+		case body != s.Body || t.head.Kind != s.Kind:
+			f.say("receipt %s is %s with body %s, the POS sent %s with body %s", s.RID, t.head.Kind, body, s.Kind, s.Body)
+		case s.Bill != nil || s.Of != (record.RID{}):
+			if why := t.notAsSent(s); why != "" {
+				f.say("%s %s of till %s: %s", t.head.Kind, s.RID, t.of, why)
+			}
 		case t.head.Account != s.Account || !s.Account.IsZero() && t.head.Points != s.Points:
 			f.say("receipt %s moves %d points of account %s, want %d of %s", s.RID, t.head.Points, t.head.Account, s.Points, s.Account)
 		}

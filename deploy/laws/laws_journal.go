@@ -186,7 +186,8 @@ func (t *taken) alone(number uint64, at int64) *fold.Entry {
 	return &fold.Entry{Number: number, At: at, Proposals: []fold.Proposal{{Head: p.Proposal().Head}}}
 }
 
-// shuffled merges the chains in another order.
+// shuffled merges the chains in another order. A receipt that came again with other numbers, because its till had
+// lost its disk in between, does so behind the one that is posted: which of the two counts, the order does say.
 func shuffled(all []taken, seed uint64) []*taken {
 	chains := map[record.ChainID][]*taken{}
 	var turns []record.ChainID
@@ -197,9 +198,36 @@ func shuffled(all []taken, seed uint64) []*taken {
 	}
 	r := rand.New(rand.NewPCG(seed, 0x736f616b))
 	r.Shuffle(len(turns), func(i, k int) { turns[i], turns[k] = turns[k], turns[i] })
-	out := make([]*taken, len(turns))
-	for i, id := range turns {
-		out[i], chains[id] = chains[id][0], chains[id][1:]
+	out := make([]*taken, 0, len(turns))
+	behind, done := others(all), map[record.RID]bool{}
+	for len(turns) > 0 {
+		i := len(turns) - 1 // from the end: nothing has to move up
+		for behind[chains[turns[i]][0]] && !done[chains[turns[i]][0].head.RID] {
+			i--
+		}
+		t := chains[turns[i]][0]
+		chains[turns[i]] = chains[turns[i]][1:]
+		turns = slices.Delete(turns, i, i+1)
+		done[t.head.RID] = true
+		out = append(out, t)
+	}
+	return out
+}
+
+// others gives the repeats that say otherwise than what they repeat.
+func others(all []taken) map[*taken]bool {
+	first, out := map[record.RID]*taken{}, map[*taken]bool{}
+	for i := range all {
+		t := &all[i]
+		was := first[t.head.RID]
+		switch {
+		case t.fate == books.FatePosted:
+			first[t.head.RID] = t
+		case t.fate == books.FateRepeat && was != nil:
+			a, b := t.head, was.head
+			a.Chain, a.Seq, a.Prev, a.Body, a.BodySize, a.At, a.Day, a.Rules = b.Chain, b.Seq, b.Prev, b.Body, b.BodySize, b.At, b.Day, b.Rules
+			out[t] = a != b
+		}
 	}
 	return out
 }
@@ -235,10 +263,8 @@ func Accounted(h History) []Violation {
 	for k := range fates {
 		f.say("seq %d of chain %s has a fate and never arrived", k.seq, k.chain)
 	}
-	for _, i := range h.first().Incidents {
-		if !strings.Contains(i.Text, "old disk image") && !h.meant(i.Text) {
-			f.say("entry %d: incident: %s", i.Entry, i.Text)
-		}
+	for _, text := range h.unexplained() {
+		f.say("%s", text)
 	}
 	return f.all()
 }

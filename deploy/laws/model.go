@@ -13,17 +13,19 @@ import (
 // hash, each rid for ever. (The books forget rids after 45 days; a history is shorter.) Nothing of what
 // the nodes say is in it.
 type model struct {
-	chains   map[record.ChainID]*modelChain
-	behind   map[behind]bool // chains behind which another was begun
-	posted   map[record.RID]bool
-	taken    []taken      // records that extended their chain, in the journal's order
-	count    *count.Count // of points, holds and coupons
-	totals   books.Totals // without incidents and moves
-	oldDisks []uint64     // entries whose start record found less than was held
-	forks    []string
-	foreign  []string // records that are not their sender's
-	gaps     int      // runs that did not follow what was held
-	again    int      // records that were held
+	chains    map[record.ChainID]*modelChain
+	behind    map[behind]bool // chains behind which another was begun
+	posted    map[record.RID]bool
+	taken     []taken        // records that extended their chain, in the journal's order
+	count     *count.Count   // of points, holds and coupons
+	policy    uint64         // revision of that which counts
+	totals    books.Totals   // without incidents and moves
+	incidents map[uint64]int // by entry: about holds and returns
+	oldDisks  []uint64       // entries whose start record found less than was held
+	forks     []string
+	foreign   []string // records that are not their sender's
+	gaps      int      // runs that did not follow what was held
+	again     int      // records that were held
 }
 
 // behind is a chain that a store's till has found on its disk.
@@ -47,13 +49,16 @@ type taken struct {
 	fate  books.Fate
 	start []byte // the body of a start record
 	lines books.Posting
-	posts bool // it has a transaction, of these lines
+	posts bool        // it has a transaction, of these lines
+	kept  *Kept       // nil: its body is as its POS sent it
+	hold  *count.Hold // that it names, nil: there is none
+	stood bool        // when it came
 }
 
 func newModel(journal []Entry) *model {
 	m := &model{
 		chains: map[record.ChainID]*modelChain{}, behind: map[behind]bool{}, posted: map[record.RID]bool{},
-		count: count.New(),
+		count: count.New(), incidents: map[uint64]int{},
 	}
 	for i := range journal {
 		e := &journal[i]
@@ -86,7 +91,10 @@ func newModel(journal []Entry) *model {
 func (m *model) command(c *books.Command) {
 	switch {
 	case c.Policy != nil:
-		m.count.ExpireDays, m.count.HoldMinutes = int(c.Policy.ExpireDays), int(c.Policy.HoldMinutes)
+		if c.Policy.Revision == m.policy+1 { // one that does not follow comes to nothing
+			m.policy = c.Policy.Revision
+			m.count.ExpireDays, m.count.HoldMinutes = int(c.Policy.ExpireDays), int(c.Policy.HoldMinutes)
+		}
 	case c.Hold == nil:
 		m.count.Release("", c.Release)
 	case c.Hold.Verb == record.HoldRelease:
@@ -165,7 +173,14 @@ func (m *model) begin(e *Entry, store subjects.StoreID, r *record.Receipt) *mode
 }
 
 func (m *model) take(e *Entry, of Place, h *record.Header) {
-	t := taken{head: *h, of: of, entry: e.Number, at: e.At, fate: books.FatePosted}
+	t := taken{head: *h, of: of, entry: e.Number, at: e.At, fate: books.FatePosted, kept: e.Kept[h.Body], hold: m.count.Holds[h.Hold]}
+	t.stood = t.hold != nil && t.hold.State == record.HoldPlaced
+	before := m.count.Incidents
+	defer func() {
+		if n := int(m.count.Incidents - before); n > 0 {
+			m.incidents[e.Number] += n
+		}
+	}()
 	if m.posted[h.RID] {
 		t.fate = books.FateRepeat
 		m.totals.Repeats++

@@ -16,11 +16,12 @@ type counts struct {
 	took     []time.Duration          // of posts at tills that were up and left alone
 	tries    int                      // posts in all
 	repeated int                      // answers that the till had it from before
+	acts     map[string]int           // what shoppers did who pay with points and bring goods back, and what came of it
 	tries16  laws.Tries
 }
 
 func newCounts(deadline time.Duration) *counts {
-	return &counts{faults: map[fault]int{}, starts: map[tier][]time.Duration{}, tries16: laws.Tries{Deadline: deadline}}
+	return &counts{faults: map[fault]int{}, acts: map[string]int{}, starts: map[tier][]time.Duration{}, tries16: laws.Tries{Deadline: deadline}}
 }
 
 func (c *counts) fault(f fault) {
@@ -56,6 +57,13 @@ func (c *counts) answer(repeated bool) {
 	if repeated {
 		c.repeated++
 	}
+}
+
+// act counts what shoppers did.
+func (c *counts) act(what string, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acts[what] += int(n)
 }
 
 func (c *counts) refuse(text string) {

@@ -17,6 +17,14 @@
 // stands for the cable. A TCP relay loses nothing: a lossy line is seen by TCP as a line that stalls, and
 // that is what the relay does.
 //
+// # Shoppers
+//
+// Four of five questions are receipts as package sales makes them, without a quote. The fifth is a shopper with one of a
+// few cards ([world.act]): buys with a quote and with points, leaves points set aside, brings goods back where they were
+// sold or elsewhere, has a sale undone. A POS does what the API's document says about each answer, keeps what each till
+// has quoted and answered, and holds each answer to what must be in it; the laws hold the books to all of them.
+// [world.putProgramme] puts the rules for it before the faults begin.
+//
 // # What may be lost
 //
 // A receipt that a till has answered must be posted, once, whatever the script did, but for one case: its

@@ -17,6 +17,7 @@ import (
 	"tillstream/central"
 	"tillstream/central/gateway"
 	"tillstream/deploy/laws"
+	"tillstream/deploy/ops"
 )
 
 // Bounds of the parts of a soak that are not the script.
@@ -37,6 +38,9 @@ func (w *world) play(ctx context.Context) (laws.History, error) {
 	if err := w.up(ctx); err != nil {
 		return laws.History{}, err
 	}
+	if err := w.putProgramme(ctx); err != nil {
+		return laws.History{}, err
+	}
 	w.disks.run()
 	w.began = time.Now()
 	selling, stop := context.WithCancel(ctx)
@@ -45,8 +49,11 @@ func (w *world) play(ctx context.Context) (laws.History, error) {
 	defer give()
 	tills := w.of(atTill)
 	for _, n := range tills {
-		w.drive(selling, last, n, time.Second*time.Duration(len(tills))/time.Duration(w.cfg.Rate))
+		every := time.Second * time.Duration(len(tills)) / time.Duration(w.cfg.Rate) // of all questions
+		w.drive(selling, last, n, every*actShare/(actShare-1))
+		w.shop(selling, last, n, every*actShare)
 	}
+	w.planPolicies()
 	if err := w.conduct(ctx, newScript(w.cfg.Seed, w.cfg.For, w.stores, w.tills, w.cfg.Centre)); err != nil {
 		return laws.History{}, err
 	}
@@ -67,7 +74,7 @@ func (w *world) play(ctx context.Context) (laws.History, error) {
 	if err != nil {
 		return h, err
 	}
-	h.Settled, h.Differs, h.Sent = settled, differs, w.sent.sales()
+	h.Settled, h.Differs, h.Sent, h.Holds = settled, differs, w.sent.sales(), w.sent.held()
 	h.Tries = w.counts.tries16
 	var durable []laws.Violation
 	h.Excused, durable, err = w.disks.result()
@@ -172,7 +179,7 @@ func (w *world) settle(ctx context.Context) (laws.Settled, error) {
 			what = fmt.Sprintf("%d receipts are not answered", left)
 		}
 		// A till whose store was put back learns of it when it asks again; until then all looks well.
-		if what == "" && (posted == uint64(answered) || time.Since(rest) > quiet) {
+		if what == "" && (posted >= uint64(answered) || time.Since(rest) > quiet) {
 			s := laws.Settled{Backlog: max(answered-int(first), 0), Took: rest.Sub(whole)}
 			w.say("all is whole and at rest: %d receipts answered, %d posted; %d were left to post, which took %s",
 				answered, posted, s.Backlog, s.Took.Round(time.Millisecond))
@@ -249,7 +256,7 @@ func (w *world) askTills(ctx context.Context) ([]string, error) {
 		}
 		for _, n := range w.edges() {
 			wg.Go(func() {
-				if text := w.agree(ctx, until, n, card, a); text != "" {
+				if text := w.agree(ctx, until, n, card, a, client); text != "" {
 					mu.Lock()
 					defer mu.Unlock()
 					differs = append(differs, text)
@@ -263,13 +270,16 @@ func (w *world) askTills(ctx context.Context) ([]string, error) {
 }
 
 // agree waits until a node says of a card what the books say.
-func (w *world) agree(ctx context.Context, until time.Time, n *node, card string, a gateway.Account) string {
+func (w *world) agree(ctx context.Context, until time.Time, n *node, card string, a gateway.Account, client ops.Client) string {
 	for {
 		s, err := n.lookUp(ctx, card)
 		p := s.Points
 		if err == nil && p.Available != nil && p.Pending != nil && p.Debt != nil &&
 			*p.Available == a.Balance && *p.Pending == 0 && *p.Debt == a.Debt {
 			return ""
+		}
+		if now, err := client.Account(ctx, gateway.AccountQuestion{Card: card}); err == nil {
+			a = now // a hold has ended meanwhile
 		}
 		if time.Now().After(until) || !sleep(ctx, 10*look) {
 			return fmt.Sprintf("%s says of account %s: available %s, pending %s, debt %s, from %s (%v); the books say balance %d, debt %d",

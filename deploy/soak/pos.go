@@ -77,7 +77,11 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 	w.resold.Add(int64(len(again)))
 	w.wg.Go(func() {
 		for _, x := range again {
-			w.post(ctx, n, x.sale, x.bytes)
+			if x.deal == nil {
+				w.post(ctx, n, x.sale, x.bytes)
+			} else {
+				w.again(ctx, n, x)
+			}
 			w.resold.Add(-1)
 		}
 	})
@@ -85,37 +89,84 @@ func (w *world) resell(ctx context.Context, n *node, most int) {
 
 // post posts a receipt until its till has answered for it: always the same bytes under the same rid.
 func (w *world) post(ctx context.Context, n *node, x *sale, body []byte) {
+	status, b, _ := w.until(ctx, n, x, body)
+	if status == 0 {
+		return
+	}
+	answer := &answer{}
+	if err := json.Unmarshal(b, answer); err != nil {
+		w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s with what cannot be read: %v", x.At, status, x.RID, err))
+		return
+	}
+	switch {
+	case !isKept(status):
+		w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
+	case x.customer != "" && answer.points(x.Kind) != x.Points:
+		w.counts.refuse(fmt.Sprintf("till %s says that receipt %s moves %d points, want %d", x.At, x.RID, answer.points(x.Kind), x.Points))
+	}
+}
+
+func isKept(status int) bool { return status == http.StatusCreated || status == http.StatusOK }
+
+// later reports whether a POS is told to try again.
+func later(status int) bool {
+	return status >= http.StatusInternalServerError || status == http.StatusRequestTimeout
+}
+
+// until sends a receipt until its till says that it has it, or will not have it. It gives the answer, and how often
+// it was sent; without a status nobody waits any more.
+func (w *world) until(ctx context.Context, n *node, x *sale, body []byte) (status int, said []byte, times int) {
 	deadline := w.cfg.Deadline
+	var o owing
 	for wait := patience(x.RID, deadline); ; wait = deadline {
-		disk, calm, began := n.disk.Load(), n.calm.Load(), time.Now()
-		status, answer, err := n.post(ctx, wait, x.path, x.RID, body)
+		times++
+		disk, began := n.disk.Load(), o.ask(n)
+		status, said, err := n.put(ctx, wait, http.MethodPost, x.path, x.RID.String(), body)
 		took := time.Since(began)
-		owed := calm%2 == 1 && n.calm.Load() == calm && wait == deadline
+		owed := o.owed(n) && wait == deadline
 		if n.disk.Load() != disk {
 			disk = -1
 		}
 		w.counts.try(owed, took, err == nil)
 		switch {
-		case err == nil && (status == http.StatusCreated || status == http.StatusOK):
+		case err == nil && isKept(status):
 			w.sent.answered(x, began, time.Now(), disk)
 			w.counts.answer(status == http.StatusOK)
-			if got := answer.points(x.Kind); x.customer != "" && got != x.Points {
-				w.counts.refuse(fmt.Sprintf("till %s says that receipt %s moves %d points, want %d", x.At, x.RID, got, x.Points))
-			}
-			return
-		case err == nil && status < http.StatusInternalServerError:
-			w.counts.refuse(fmt.Sprintf("till %s answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
-			return
-		case err == nil && owed:
-			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, answer.Detail))
-		case err != nil && owed && ctx.Err() == nil:
+			return status, said, times
+		case err == nil && !later(status):
+			return status, said, times
+		case err == nil && owed && o.over(deadline):
+			w.counts.refuse(fmt.Sprintf("till %s, up and left alone, answers %d to receipt %s: %s", x.At, status, x.RID, said))
+		case err != nil && owed && o.over(deadline) && ctx.Err() == nil:
 			w.counts.late(fmt.Sprintf("till %s, up and left alone, to receipt %s at %s: %v", x.At, x.RID, began.Format("15:04:05.000"), err))
 		}
 		if !sleep(ctx, tryAgain) {
-			return
+			return 0, nil, times
 		}
 	}
 }
+
+// owing is what a till owes who asks it: an answer within the deadline of the first question since which it is up and
+// left alone. A POS that is hung up on, or told to try again, does.
+type owing struct {
+	calm  uint64
+	since time.Time
+}
+
+// ask notes a question.
+func (o *owing) ask(n *node) time.Time {
+	now := time.Now()
+	if calm := n.calm.Load(); calm != o.calm || o.since.IsZero() {
+		o.calm, o.since = calm, now
+	}
+	return now
+}
+
+// owed reports whether the till was up and left alone all the time.
+func (o *owing) owed(n *node) bool { return o.calm%2 == 1 && n.calm.Load() == o.calm }
+
+// over reports whether the deadline is.
+func (o *owing) over(deadline time.Duration) bool { return time.Since(o.since) >= deadline }
 
 // patience is how long a POS waits for the first answer: one in thirty hangs up at once, when the receipt
 // may be kept already or not, and asks again.
@@ -146,37 +197,28 @@ func (a *answer) points(k record.Kind) int64 {
 	return *p
 }
 
-// post gives a receipt to a till, once, and waits so long.
-func (n *node) post(ctx context.Context, wait time.Duration, path string, rid record.RID, body []byte) (int, *answer, error) {
+// put asks a till something, once, and waits so long. key may be empty.
+func (n *node) put(ctx context.Context, wait time.Duration, method, path, key string, body []byte) (status int, said []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, n.url+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, fmt.Errorf("post receipt %s: %w", rid, err)
+		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	req.Header.Set("Idempotency-Key", rid.String())
-	a := &answer{}
-	status, err := n.put(req, a)
-	return status, a, err
-}
-
-// put sends a question and reads its answer.
-func (n *node) put(req *http.Request, answer any) (int, error) {
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	res, err := n.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end or given up
-	b, err := io.ReadAll(res.Body)
-	if err == nil {
-		err = json.Unmarshal(b, answer)
+	if said, err = io.ReadAll(res.Body); err != nil {
+		return 0, nil, fmt.Errorf("read the answer of %s: %w", n.target, err)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read the answer of %s: %w", n.target, err)
-	}
-	return res.StatusCode, nil
+	return res.StatusCode, said, nil
 }
 
 // shopper is what a till says of a card.
@@ -196,17 +238,12 @@ func (n *node) lookUp(ctx context.Context, card string) (s shopper, err error) {
 	if err != nil {
 		return s, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookWithin)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/v1/lookups", bytes.NewReader(body))
-	if err != nil {
-		return s, fmt.Errorf("look up at %s: %w", n.target, err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	status, err := n.put(req, &s)
+	status, said, err := n.put(ctx, lookWithin, http.MethodPost, "/v1/lookups", "", body)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d", status)
+	}
+	if err == nil {
+		err = json.Unmarshal(said, &s)
 	}
 	if err != nil {
 		return s, fmt.Errorf("look up at %s: %w", n.target, err)

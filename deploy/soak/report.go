@@ -35,8 +35,18 @@ func (w *world) report(h laws.History) {
 			short(part(s, 500)), short(part(s, 990)), short(part(s, 1000)))
 	}
 	out("rest       %d receipts were left to post when all was whole again, which took %s", h.Settled.Backlog, short(h.Settled.Took))
+	out("acts       %s", list(c.acts))
 	w.reportDisks(h)
 	out("%s", strings.Replace(laws.Summary(h), "journal:", "journal   ", 1))
+}
+
+// list writes counts down.
+func list(counts map[string]int) string {
+	var lines []string
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		lines = append(lines, fmt.Sprintf("%d %s", counts[what], what))
+	}
+	return strings.Join(lines, "; ")
 }
 
 // reportDisks says what went with disks, and what that law allows.

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ type sent struct {
 	mu     sync.Mutex
 	byTill map[laws.Place][]*sale // guarded by mu; in the order in which they were first sent
 	n      map[laws.Place]int     // guarded by mu; how many of them are answered
+	no     int                    // guarded by mu; how many were refused, as they may be
+	holds  []*laws.Hold           // guarded by mu; that tills have said to stand
 	late   map[laws.Place][]*sale // guarded by mu; the last that were answered, with their bodies
 }
 
@@ -23,6 +26,10 @@ const remembered = 60
 // sale is a Sale under way.
 type sale struct {
 	laws.Sale
+	before   []laws.Sale // as it was sent before, with another quote
+	refused  bool
+	deal     *deal // that it is or gives back from; nil: neither
+	try      *try
 	asked    time.Time // when the post began that was answered last
 	customer string
 	path     string
@@ -41,12 +48,76 @@ func (s *sent) send(x *sale) {
 	s.byTill[x.At] = append(s.byTill[x.At], x)
 }
 
+// change notes that a receipt is sent with other bytes from now on.
+func (s *sent) change(x *sale, do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.Body != (record.Hash{}) {
+		x.before = append(x.before, x.Sale)
+	}
+	do()
+}
+
+// paper is what is on paper of a receipt: the document as it was sent last, as far as it is remembered; on which of its
+// till's disks it is; and whether it was sent otherwise before.
+func (s *sent) paper(x *sale) (doc document, known bool, disk int64, changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known = json.Unmarshal(x.body, &doc) == nil
+	return doc, known, x.disk, len(x.before) > 0
+}
+
+// refuse notes that a till does not take it, and may not.
+func (s *sent) refuse(x *sale) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x.Answered.IsZero() && !x.refused {
+		x.refused = true
+		s.no++
+	}
+}
+
+// told notes what a till answered about a receipt.
+func (s *sent) told(x *sale, t *laws.Told) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.Told = t
+}
+
+// hold notes that a till has said that points are set aside.
+func (s *sent) hold(h *laws.Hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds = append(s.holds, h)
+}
+
+// freed notes that it has said that they are free again.
+func (s *sent) freed(h *laws.Hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Released = true
+}
+
+// held gives all holds.
+func (s *sent) held() (out []laws.Hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.holds {
+		out = append(out, *h)
+	}
+	return out
+}
+
 // answered notes that a till has it, for the first time or once more.
 func (s *sent) answered(x *sale, asked, at time.Time, disk int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x.Answered.IsZero() {
 		s.n[x.At]++
+		if x.refused { // a repeat of it was not
+			x.refused = false
+			s.no--
+		}
 		s.late[x.At] = append(s.late[x.At], x)
 		if late := s.late[x.At]; len(late) > remembered {
 			late[0].body = nil
@@ -54,6 +125,9 @@ func (s *sent) answered(x *sale, asked, at time.Time, disk int64) {
 		}
 	}
 	x.asked, x.Answered, x.disk = asked, at, disk
+	if x.Disk != disk {
+		x.Disk = -1
+	}
 }
 
 // resale is a receipt that is sent again.
@@ -98,7 +172,7 @@ func (s *sent) answeredOn(p laws.Place) []sale {
 	return out
 }
 
-// totals is how many receipts were sent, and how many of them are answered.
+// totals is how many receipts were sent that were not refused, and how many of them are answered.
 func (s *sent) totals() (all, answered int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +180,7 @@ func (s *sent) totals() (all, answered int) {
 		all += len(list)
 		answered += s.n[p]
 	}
-	return all, answered
+	return all - s.no, answered
 }
 
 // asked gives when the posts began that were answered last.
@@ -129,7 +203,7 @@ func (s *sent) sales() []laws.Sale {
 	var out []laws.Sale
 	for _, list := range s.byTill {
 		for _, x := range list {
-			out = append(out, x.Sale)
+			out = append(append(out, x.before...), x.Sale)
 		}
 	}
 	return out

@@ -64,4 +64,14 @@ func TestSoak(t *testing.T) {
 	if *minutes >= 2 && len(missing) > len(everywhere())/4 {
 		t.Errorf("the report does not count %q", missing)
 	}
+	_, acts, _ := strings.Cut(text, "\nacts ")
+	acts, _, _ = strings.Cut(acts, "\n")
+	for _, what := range []string{
+		"sales paid with points", "points refused while cut off", "holds left to die", "returns where it was sold", "returns beside it",
+		"returns in another store", "returns before their sale", "voids",
+	} {
+		if *minutes >= 2 && !strings.Contains(acts, what) {
+			t.Errorf("the report counts no %s", what)
+		}
+	}
 }

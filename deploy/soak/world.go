@@ -64,7 +64,9 @@ type world struct {
 	images map[int]*image
 	disks  *disks
 	sent   *sent
-	resold atomic.Int64 // receipts that a POS is sending again
+	deals  deals
+	dawdle time.Duration // at most, of a shopper who has points set aside
+	resold atomic.Int64  // receipts that a POS is sending again
 	counts *counts
 	found  []laws.Violation // that no history shows
 }
@@ -74,7 +76,7 @@ func newWorld(cfg Config) (*world, error) {
 	w := &world{
 		cfg: cfg, dir: cfg.Dir, stores: cfg.Stores, tills: cfg.Tills, byName: map[target]*node{},
 		over: make(chan struct{}), died: make(chan death, 64), images: map[int]*image{}, sent: newSent(), counts: newCounts(cfg.Deadline),
-		admin: &http.Client{Transport: &http.Transport{}},
+		admin: &http.Client{Transport: &http.Transport{}}, dawdle: dawdle,
 	}
 	w.disks = newDisks(w)
 	w.net = newLoopback()

@@ -363,3 +363,36 @@ func TestOwnReturnsCountOnce(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// A till that has lost its disk is sent again what it had answered before. The return is none of those that came
+// before it, although the centre has it; and what was paid with points was, whatever this disk knows of them.
+func TestSentAgainToATillWithoutItsDisk(t *testing.T) {
+	t.Parallel()
+	p := openPair(t)
+	rid, _ := p.tills[0].sellFor(300)
+	for _, parts := range []map[string]string{{"1": "2"}, {"1": "2", "2": "0.412"}} {
+		body := back(t, rid, parts)
+		first := into[Committed](t, p.tills[0].write("/v1/returns", body))
+		r := p.tills[1].write("/v1/returns", body)
+		again := into[Committed](t, r)
+		if r.status != http.StatusCreated || *again.Total != *first.Total || *again.Points.TakenBack != *first.Points.TakenBack || *again.Points.GivenBack != *first.Points.GivenBack {
+			t.Errorf("again: %d %s, want as the first time: %+v", r.status, r.body, first)
+		}
+	}
+
+	here, b := openBank(t)
+	fresh := open(t, func(c *Config) { c.Hold = b.ask })
+	at := fresh.clock.Add(1000)
+	if err := fresh.cache.Learn(fresh.cards.Account(ourCard), record.Shopper{Balance: 50, Held: 300, AsOf: at}); err != nil {
+		t.Fatal(err)
+	}
+	body := spending(t, 300)
+	q := here.quote(body)
+	id, _ := here.place(body, 300)
+	r := fresh.sell(paid(t, body, q, func(o obj) { o["hold"], o["happened"] = id, true }))
+	c := into[Committed](t, r)
+	kept, err := fresh.journal.Find(c.RID)
+	if r.status != http.StatusCreated || !c.Flagged || err != nil || kept.Spent != 300 || kept.Hold.String() != id {
+		t.Errorf("a fact: %d %s: kept %+v, %v, want 300 points of hold %s", r.status, r.body, kept.Header, err, id)
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -175,7 +176,7 @@ func (a *API) replay(rid record.RID, body []byte) (*record.Receipt, error) {
 
 // settle prices a receipt under the revision that its quote names. An error is the POS's to deal with,
 // unless the sale has happened: then it is kept by what it gives now, and flagged.
-func (a *API) settle(o *offer, training bool) (differs []Difference, err error) {
+func (a *API) settle(ctx context.Context, o *offer, training bool) (differs []Difference, err error) {
 	q := o.basket.Quote
 	again, old := a.repriced(o)
 	if again && o.facts.training != training {
@@ -185,6 +186,7 @@ func (a *API) settle(o *offer, training bool) (differs []Difference, err error) 
 		if err := a.gather(o, training); err != nil && !o.basket.Happened {
 			return nil, err
 		}
+		a.paidWith(ctx, o)
 		if err := a.price(o, a.cfg.Rules.Now()); err != nil {
 			return nil, err
 		}
@@ -205,6 +207,24 @@ func (a *API) settle(o *offer, training bool) (differs []Difference, err error) 
 		differs = append(differs, Difference{What: "age_check"})
 	}
 	return differs, nil
+}
+
+// paidWith has a sale that has happened spend what it was paid with, and not what is known here of the balance: a
+// till that has lost its disk knows nothing. The hold that it names says how much that was; without a word of
+// it, the basket does.
+func (a *API) paidWith(ctx context.Context, o *offer) {
+	b := o.basket
+	id, err := record.ParseRID(b.Hold)
+	if err != nil || !b.Happened || !b.spends() || o.facts.training {
+		return
+	}
+	if b.PointsToSpend.Mode == pricing.SpendExact {
+		o.facts.available = b.PointsToSpend.Points
+	}
+	said, err := a.askHold(ctx, record.HoldQuestion{Verb: record.HoldFind, ID: id})
+	if err == nil && said.RID.String() == b.RID {
+		o.facts.available = said.Points
+	}
 }
 
 // repriced prices an offer by the context and the rules that its quote names, and reports whether the

@@ -128,7 +128,7 @@ func (a *API) readQuoted(ctx context.Context, s *sale, q question, body *Basket)
 		}
 	}
 	o := &offer{basket: body, account: s.draft.Account}
-	differs, err := a.settle(o, s.training)
+	differs, err := a.settle(ctx, o, s.training)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"tillstream/edge/journal"
@@ -117,7 +118,9 @@ func (a *API) giveBack(ctx context.Context, q question, s sale, sold *soldSale, 
 	if err != nil {
 		return answer{}, err
 	}
-	b := sumOfParts(bill, merge(own, sold.parts))
+	// A till that has lost its disk is sent the same return again, which others have from before: it is none of those
+	// that came before it.
+	b := sumOfParts(bill, slices.DeleteFunc(merge(own, sold.parts), func(p part) bool { return p.rid == s.draft.RID }))
 	if b.void {
 		return answer{}, &atField{"/of/rid", errVoided}
 	}
