@@ -42,7 +42,7 @@ function drawShopper() {
     $('shopper').replaceChildren(part('quiet', view.slip ? 'The next scan opens a new basket.' : 'No card yet'));
     return;
   }
-  const line = [el('strong', {}, shopper?.card_masked || '******' + who.value.slice(-4))];
+  const line = [el('strong', {}, shopper?.card_masked || '******' + who.value.slice(Math.max(who.value.length - 4, Math.ceil(who.value.length / 2))))];
   if (shopper?.tier) line.push(part('badge', shopper.tier));
   const points = shopper?.points || {};
   if (shopper?.fresh) line.push(part('points', 'a new card: points start with this receipt'));
