@@ -326,7 +326,7 @@ type Hold struct {
 	Training bool   `json:"training,omitempty"`
 }
 
-// HoldRequest defines model for HoldRequest.
+// HoldRequest Points, coupons or both. Points need the `shopper`; coupons of a basket without a card are held for the basket.
 type HoldRequest struct {
 	// Basket That was quoted: if the hold is refused, it is quoted again without.
 	Basket  *Basket      `json:"basket,omitempty"`
@@ -335,7 +335,7 @@ type HoldRequest struct {
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
 	RID      RID   `json:"rid"`
-	Shopper  *Who  `json:"shopper"`
+	Shopper  *Who  `json:"shopper,omitempty"`
 	Training *bool `json:"training,omitempty"`
 }
 

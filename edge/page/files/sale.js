@@ -144,7 +144,8 @@ async function askAge(check) {
 async function hold() {
   const q = basket.quote;
   const key = newRID();
-  const about = { rid: basket.rid, shopper: { identifier: basket.who }, points: q.points.to_spend };
+  const about = { rid: basket.rid, points: q.points.to_spend };
+  if (basket.who) about.shopper = { identifier: basket.who };
   const codes = q.coupons ? usable().filter((_, i) => q.promotions.some((p) => p.coupon === q.coupons[i].code_masked)) : [];
   if (codes.length) about.coupons = codes.map(({ code, entry }) => ({ code, entry }));
   if (basket.training) about.training = true;
