@@ -2,7 +2,9 @@ package books
 
 // lists are many short lists of words: lots of accounts and holds, coupons of holds, entries of returns. Where a
 // list lies is no part of the state: a snapshot has its words.
-type lists struct{ chunks[node, *node] }
+type lists struct{ nodes }
+
+type nodes = chunks[node, *node]
 
 // node is a part of a list.
 type node struct {

@@ -11,7 +11,9 @@ const inline = 3
 
 // sightings are those that do not fit into their accounts, in the order in which they came. They were slices in a
 // map, which was a tenth of Apply where shoppers go to many stores, and work for the garbage collector.
-type sightings struct{ chunks[far, *far] }
+type sightings struct{ fars }
+
+type fars = chunks[far, *far]
 
 // far is some more sightings of an account.
 type far struct {
