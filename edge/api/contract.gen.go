@@ -581,7 +581,7 @@ type QuotedPoints struct {
 	BalanceBefore       *int64             `json:"balance_before,omitempty"`
 	EarnedBy            []pricing.EarnedBy `json:"earned_by,omitempty"`
 
-	// SpendReason Why not more: balance, max_share, min_spend, block, needs_card, or offline_not_allowed while nobody could set points aside. Others may follow.
+	// SpendReason Why not more: balance (as far as this node knows it), no_value (the chain has not set what points are worth in this currency), max_share, min_spend, block, needs_card, or offline_not_allowed while nobody could set points aside. Others may follow.
 	SpendReason string `json:"spend_reason,omitempty"`
 	ToEarn      int64  `json:"to_earn"`
 	ToSpend     int64  `json:"to_spend"`

@@ -124,7 +124,7 @@ function drawBelow() {
 
 // whyNoMore are the reasons for which no more points are spent.
 const whyNoMore = {
-  balance: 'there are no more', max_share: 'they may pay a part only', min_spend: 'the basket is too small', block: 'only in steps',
+  balance: 'there are no more', no_value: 'they buy nothing here', max_share: 'they may pay a part only', min_spend: 'the basket is too small', block: 'only in steps',
   needs_card: 'a card is needed', offline_not_allowed: 'no connection',
 };
 
