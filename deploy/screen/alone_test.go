@@ -100,6 +100,7 @@ func rules(t *testing.T, c *cache.Cache, store subjects.StoreID) (*programme.Rev
 	}
 	add(record.RefPromotion, couponOffer)
 	add(record.RefSet, teaSets)
+	add(record.RefSetting, `{id: scan, revision: 1, layouts: [{prefix: "25", item: 5, digits: 5, carries: price}]}`)
 	item := record.Product{Name: "Riesling", MinAge: 18}
 	p.Records = append(p.Records, record.Reference{Kind: record.RefItem, Key: "0" + wine, Entry: 7, At: 1, Value: item.Append(nil)})
 	must(t, c.ApplyReference(p))

@@ -84,3 +84,25 @@ func TestOfferOverTwoLines(t *testing.T) {
 		}
 	}
 }
+
+// A label with a price in it is of one piece: "2*" before it would sell two for the price of one. A price that the
+// cashier keys instead is what is paid.
+func TestLabelsAndKeyedPrices(t *testing.T) {
+	t.Parallel()
+	till := alone(t)
+	const label = "2512340004900" // 4.90
+	b := signOn(t, "http://"+till.Addr()+"/?currency=EUR")
+	b.press("'2*"+label, "Enter")
+	b.reads("#problem", "scan each")
+	b.reads("#total", "Nothing to pay")
+	b.scan(label)
+	b.reads("#total", "4.90 EUR")
+	b.press("F8")
+	b.reads("dialog", "Price, EUR")
+	b.press("Tab", "'4.00", "Enter", "F2")
+	b.reads("#total", "To pay", "4.00 EUR")
+	b.press("F4")
+	b.reads("dialog", "Pay 4.00 EUR")
+	b.press("Enter")
+	b.reads("#slip", "TOTAL EUR 4.00")
+}
