@@ -81,7 +81,7 @@ type Basket struct {
 	Hold  string `json:"hold,omitempty"`
 	Lines []Line `json:"lines"`
 
-	// ManagerCode After five wrong coupon codes.
+	// ManagerCode After five wrong coupon codes. Never kept.
 	ManagerCode   string          `json:"manager_code,omitempty"`
 	Offline       *Offline        `json:"offline,omitempty"`
 	Operator      string          `json:"operator,omitempty"`
@@ -233,7 +233,7 @@ type CouponCode struct {
 type CouponLookup struct {
 	Coupon *CouponCode `json:"coupon"`
 
-	// ManagerCode After five wrong codes.
+	// ManagerCode After five wrong codes. Never kept.
 	ManagerCode string `json:"manager_code,omitempty"`
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
@@ -618,7 +618,7 @@ type Return struct {
 	FiscalNumber string       `json:"fiscal_number,omitempty"`
 	Lines        []ReturnLine `json:"lines"`
 
-	// ManagerCode Where the chain's policy wants a manager.
+	// ManagerCode Where the chain's policy wants a manager. Never kept.
 	ManagerCode   string         `json:"manager_code,omitempty"`
 	Of            *SaleReference `json:"of,omitempty"`
 	Operator      string         `json:"operator,omitempty"`

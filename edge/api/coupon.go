@@ -127,19 +127,6 @@ func (a *API) mayGuess(rid record.RID, field, manager string) error {
 	return &atField{field, errGuesses}
 }
 
-// isManager reports whether a code is a manager's. After five wrong ones it believes none for a while.
-func (a *API) isManager(code string) bool {
-	var managers record.RID // no basket's: wrong codes of managers are counted under it, for the whole node
-	if code == "" || a.guesses.spent(managers) {
-		return false
-	}
-	if a.callers.manager(code) {
-		return true
-	}
-	a.guesses.wrong(managers, code, a.cfg.Now())
-	return false
-}
-
 // coupon gives what is known of a code.
 func (a *API) coupon(code string, account record.AccountID) CouponFacts {
 	if a.cfg.Facts.Coupon != nil {

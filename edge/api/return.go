@@ -25,7 +25,7 @@ func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
 	if err := a.mayKeep(&q); err != nil {
 		return answer{}, err
 	}
-	body, s, err := a.readReturn(q)
+	body, s, err := a.readReturn(&q)
 	if err != nil {
 		return answer{}, err
 	}
@@ -64,7 +64,7 @@ const (
 )
 
 // readReturn reads a return. One that names no sale is priced too.
-func (a *API) readReturn(q question) (body *Return, s sale, err error) {
+func (a *API) readReturn(q *question) (body *Return, s sale, err error) {
 	body = new(Return)
 	if err := a.read.decode(q.body, body); err != nil {
 		return nil, s, err
@@ -76,6 +76,9 @@ func (a *API) readReturn(q question) (body *Return, s sale, err error) {
 		return nil, s, &cardError{field}
 	}
 	if s.training, err = trains(q.caller, body.Training); err != nil {
+		return nil, s, err
+	}
+	if q.body, err = withoutManager(q.body, body.ManagerCode); err != nil {
 		return nil, s, err
 	}
 	s.draft.Kind, s.draft.Data = record.KindReturn, q.body
