@@ -63,3 +63,26 @@ func TestGoodsComeBackAnywhere(t *testing.T) {
 	other.reads("#problem", "All of it has come back already")
 	posted(t, f, 3)
 }
+
+// A sale that nobody knows goes back as its paper has it. Of a price that is none nothing is given back: it is asked
+// for again.
+func TestGoodsComeBackByTheirPaper(t *testing.T) {
+	t.Parallel()
+	till := alone(t)
+	b := signOn(t, "http://"+till.Addr()+"/?currency=EUR")
+	give := func(price string) {
+		b.press("F10")
+		b.reads("dialog", "Return or void")
+		b.press("'0199c1b2-7c40-7d7e-9a52-3f6f0b1c2d3e", "Enter")
+		b.reads("dialog", "Receipt 0199c1b2", "Line on the paper")
+		b.press("'1", "Tab", "Tab", "'20001", "Tab", "'"+price, "Enter")
+	}
+	give("six")
+	b.reads("#problem", "with a code its price")
+	b.focused()
+	give("6.00")
+	b.reads("dialog", "6.00 EUR goes back")
+	b.press("Enter")
+	b.reads("#slip", "BACK EUR 6.00", "Sale not known here: unverified")
+	b.looks("return-by-paper")
+}
