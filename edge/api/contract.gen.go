@@ -476,7 +476,10 @@ type PointsToSpend struct {
 
 // Problem defines model for Problem.
 type Problem struct {
-	// Action What the POS does. Others may follow.
+	// Action What the POS does. `retry`: sends the same bytes under the same key again, after `retry_after_ms`. `fix`: has
+	// a mistake in its program or set-up; logs and reports it, and sells without loyalty. `ask`: shows
+	// `cashier_text`, and the cashier or shopper decides. `continue_without`: goes on without this answer.
+	// `stop`: does not try again by itself, and calls for help. Others may follow: then do as for `fix`.
 	Action      string `json:"action"`
 	CashierText string `json:"cashier_text"`
 	Detail      string `json:"detail"`
