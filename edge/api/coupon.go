@@ -102,6 +102,9 @@ func (a *API) lookUpCoupon(_ context.Context, q question) (answer, error) {
 	if err := oneOf("/coupon/entry", body.Coupon.Entry, "", "scanned", "keyed", "tapped"); err != nil {
 		return answer{}, err
 	}
+	if !isText(body.ManagerCode, maxText) {
+		return answer{}, invalid("/manager_code", "want at most 64 printable characters")
+	}
 	if err := a.mayGuess(h.RID, "/coupon/code", body.ManagerCode); err != nil {
 		return answer{}, err
 	}

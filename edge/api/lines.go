@@ -9,6 +9,7 @@ import (
 	"tillstream/edge/pricing"
 	"tillstream/edge/programme"
 	"tillstream/kv/record"
+	"tillstream/subjects"
 )
 
 // basket decodes a body, and refuses what is wrong with it whatever it is for.
@@ -148,8 +149,8 @@ func (b *Basket) checkRest() error {
 		if err := oneOf("/confirmed/method", c.Method, "", "id_seen", "known", "looks_older"); err != nil {
 			return err
 		}
-		if !isText(c.By, maxText) {
-			return invalid("/confirmed/by", "want at most 64 printable characters")
+		if _, err := subjects.ParseToken(c.By); c.By != "" && err != nil {
+			return invalid("/confirmed/by", notToken)
 		}
 	}
 	if b.Hold != "" {
@@ -161,6 +162,12 @@ func (b *Basket) checkRest() error {
 		if _, err := readTime(b.Offline.Since); err != nil {
 			return invalid("/offline/since", "want a time as RFC 3339 has it, with its offset")
 		}
+		if !isText(b.Offline.Reason, maxText) {
+			return invalid("/offline/reason", "want at most 64 printable characters")
+		}
+	}
+	if !isText(b.ManagerCode, maxText) {
+		return invalid("/manager_code", "want at most 64 printable characters")
 	}
 	return checkTenders(b.Tenders)
 }
