@@ -72,7 +72,7 @@ func (n *node) reach() (linked bool, age float64) {
 // never said anything are stale, and points are refused at once, without a question that nobody answers.
 func TestATillHearsTheCentreThroughItsStore(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01")
+	cfg, tills := storeWith(t, "01")
 	seed, public := user(t)
 	c := &centre{t: t, addr: "127.0.0.1:0", store: leaf.User{Nkey: public}}
 	c.store.Publish, c.store.Subscribe = cfg.Net().StorePermissions(cfg.Store)

@@ -12,8 +12,8 @@ import (
 // and sells. What upstream has is no reason not to.
 func TestStartsOnADamagedJournal(t *testing.T) {
 	t.Parallel()
-	store, tills := house(t, "01")
-	_, at := startHouse(t, store, tills)
+	store, tills := storeWith(t, "01")
+	_, at := startStore(t, store, tills)
 	n, till := at[0], tills[0]
 	n.sell(270) // past a step of the index: a start has no reason to look at what is confirmed and indexed
 	await(t, "the store's word", func() bool { w, _ := n.Waiting(); return w == 0 })

@@ -20,7 +20,7 @@ func holdOf(points int) (id string, body []byte) {
 // A till's question about a hold goes to the centre through its store, and what the centre says comes back.
 func TestHoldThroughTheStore(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01")
+	cfg, tills := storeWith(t, "01")
 	centre := gateway(t, &cfg)
 	sub, err := centre.Subscribe(cfg.Net().POSHold(cfg.Store), func(m *nats.Msg) {
 		q, err := record.ReadHoldQuestion(m.Data)
@@ -36,7 +36,7 @@ func TestHoldThroughTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	_, at := startHouse(t, cfg, tills)
+	_, at := startStore(t, cfg, tills)
 	id, body := holdOf(300)
 	var status int
 	var answer map[string]any

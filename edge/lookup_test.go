@@ -18,9 +18,9 @@ import (
 // knows.
 func TestStoreKnowsOnlyWhatWasJustSold(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01", "02")
+	cfg, tills := storeWith(t, "01", "02")
 	centre := gateway(t, &cfg)
-	_, at := startHouse(t, cfg, tills)
+	_, at := startStore(t, cfg, tills)
 	a, b := at[0], at[1]
 	a.sell(1)
 	await(t, "the sale at the other till", func() bool { return b.pending() == 10 })

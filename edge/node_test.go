@@ -124,8 +124,8 @@ func TestNATSDoorIsLocked(t *testing.T) {
 // Two tills and their store, which has no centre: what one till sold the other one sees, from the store.
 func TestTillsOfAStoreWithoutCentre(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01", "02")
-	s, at := startHouse(t, cfg, tills)
+	cfg, tills := storeWith(t, "01", "02")
+	s, at := startStore(t, cfg, tills)
 	a, b := at[0], at[1]
 	await(t, "the store's answer", func() bool { return !a.LastAnswer().IsZero() && !b.LastAnswer().IsZero() })
 	if status, answer := b.look(); status != http.StatusOK || answer["known"] != false {

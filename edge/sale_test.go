@@ -25,9 +25,9 @@ func back(of, quantity string) (rid string, body []byte) {
 // answers, so is another store's.
 func TestReturnOfAnotherTillsSale(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01", "02")
+	cfg, tills := storeWith(t, "01", "02")
 	centre := gateway(t, &cfg)
-	s, at := startHouse(t, cfg, tills)
+	s, at := startStore(t, cfg, tills)
 	a, b := at[0], at[1]
 	sold := a.sell(1)[0]
 	await(t, "the sale at the other till", func() bool { return b.pending() == 10 })
@@ -102,7 +102,7 @@ func elsewhere() (sale, given record.Receipt) {
 // A hold is asked for with the till's newest record, which whatever uses it comes after.
 func TestHoldNamesTheNewestRecord(t *testing.T) {
 	t.Parallel()
-	cfg, tills := house(t, "01")
+	cfg, tills := storeWith(t, "01")
 	centre := gateway(t, &cfg)
 	var mu sync.Mutex
 	var from []record.Tip
@@ -123,7 +123,7 @@ func TestHoldNamesTheNewestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	_, at := startHouse(t, cfg, tills)
+	_, at := startStore(t, cfg, tills)
 	n := at[0]
 	place := func() {
 		id, body := holdOf(300)

@@ -85,8 +85,8 @@ func join(t *testing.T, till, store *edge.Config) {
 	store.Tills = append(store.Tills, edge.Till{Till: till.Till, Nkey: public})
 }
 
-// house is the configuration of a store, and those of its tills.
-func house(t *testing.T, names ...string) (store edge.Config, tills []edge.Config) {
+// storeWith is the configuration of a store, and those of its tills.
+func storeWith(t *testing.T, names ...string) (store edge.Config, tills []edge.Config) {
 	t.Helper()
 	store = alone(t, "")
 	store.Accept = "127.0.0.1:0"
@@ -99,8 +99,8 @@ func house(t *testing.T, names ...string) (store edge.Config, tills []edge.Confi
 	return store, tills
 }
 
-// startHouse starts a store and its tills, and waits for their links.
-func startHouse(t *testing.T, store edge.Config, tills []edge.Config) (s *node, at []*node) {
+// startStore starts a store and its tills, and waits for their links.
+func startStore(t *testing.T, store edge.Config, tills []edge.Config) (s *node, at []*node) {
 	t.Helper()
 	s = start(t, store)
 	for i := range tills {
