@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -47,5 +49,5 @@ func withoutManager(body []byte, code string) ([]byte, error) {
 		}
 		return slices.Concat(body[:from], rest), nil
 	}
-	return nil, fmt.Errorf("take a manager's code out: %w", err)
+	return nil, fmt.Errorf("take a manager's code out: %w", cmp.Or(err, errors.New("it is not found")))
 }

@@ -9,6 +9,11 @@ import (
 // A shopper who wants to pay with points and cannot is told why, whatever the reason.
 func TestNoPointsAreSpentForAReason(t *testing.T) {
 	t.Parallel()
+	cut := open(t, func(c *Config) { c.Centre = func() Centre { return Centre{} } })
+	q := cut.quote(basket(t, func(o obj) { delete(o, "shopper"); o["points_to_spend"] = obj{"mode": "all"} }))
+	if q.Points.ToSpend != 0 || q.Points.SpendReason != "needs_card" {
+		t.Errorf("nobody's, cut off: %+v", q.Points)
+	}
 	for name, c := range map[string]struct {
 		balance    int64
 		currencies string

@@ -58,6 +58,8 @@ func (q *Quote) tellUnspent(o *offer) {
 	wants := o.basket.spends() && (o.basket.PointsToSpend.Mode != pricing.SpendExact || o.basket.PointsToSpend.Points > 0)
 	switch p := &q.Points; {
 	case !wants || p.ToSpend > 0 || p.SpendReason != "" || q.Totals.Net == 0:
+	case o.account.IsZero():
+		p.SpendReason = string(pricing.NeedsCard)
 	case o.facts.available <= 0:
 		p.SpendReason = noBalance
 	default:
