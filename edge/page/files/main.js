@@ -40,7 +40,7 @@ async function askCard() {
 
 async function askCoupon() {
   const a = await question({ title: 'Coupon', fields: [{ name: 'code', label: 'Coupon\u2019s code', required: true }], answers: [{ value: 'add', label: 'Add', main: true }] });
-  if (a) await coupon(a.code.trim(), 'keyed');
+  if (a?.code.trim()) await coupon(a.code.trim(), 'keyed');
 }
 
 // Whatever is done waits for what is being done: a scan during a payment is the next basket's.
