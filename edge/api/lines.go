@@ -64,7 +64,23 @@ func sumUp(kind record.Kind, currency string, lines []Line, rules pricing.Plain,
 		p.lines[i] = lines[i].priced(&it)
 	}
 	p.Sum, err = pricing.Price(kind, currency, p.lines, rules)
+	if err == nil && p.lessOwn(lines) {
+		p.Sum, err = pricing.Price(kind, currency, p.lines, rules)
+	}
 	return p, err
+}
+
+// lessOwn takes the POS's own discounts off what lines cost, and reports whether there are any. A line is never below
+// zero by them.
+func (p *plainSum) lessOwn(lines []Line) (some bool) {
+	for i := range lines {
+		gross := p.Lines[i].Gross
+		if d := lines[i].ManualDiscount; d != nil && d.Amount > 0 && gross > 0 {
+			net := gross - min(d.Amount, gross)
+			p.lines[i].Amount, some = &net, true
+		}
+	}
+	return some
 }
 
 // someEarnNothing reports whether points were left out for an item.
