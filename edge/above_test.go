@@ -72,9 +72,7 @@ func (n *node) reach() (linked bool, age float64) {
 // never said anything are stale, and points are refused at once, without a question that nobody answers.
 func TestATillHearsTheCentreThroughItsStore(t *testing.T) {
 	t.Parallel()
-	cfg, tillCfg := alone(t, ""), alone(t, "01")
-	cfg.Accept, tillCfg.CardKey = "127.0.0.1:0", cfg.CardKey
-	join(t, &tillCfg, &cfg)
+	cfg, tills := storeWith(t, "01")
 	seed, public := user(t)
 	c := &centre{t: t, addr: "127.0.0.1:0", store: leaf.User{Nkey: public}}
 	c.store.Publish, c.store.Subscribe = cfg.Net().StorePermissions(cfg.Store)
@@ -84,8 +82,8 @@ func TestATillHearsTheCentreThroughItsStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, cfg)
-	tillCfg.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	n := start(t, tillCfg)
+	tills[0].Upstream = []string{"nats-leaf://" + s.LeafAddr()}
+	n := start(t, tills[0])
 	n.sell(1)
 	await(t, "word that the centre is away", func() bool {
 		linked, age := n.reach()
@@ -112,13 +110,12 @@ func TestATillHearsTheCentreThroughItsStore(t *testing.T) {
 	if linked, age := s.reach(); linked || age < 0 || !n.Linked() {
 		t.Errorf("the store says %t, %v; the till's own line is up: %t", linked, age, n.Linked())
 	}
-	rid := record.NewRID(time.Now()).String()
-	hold := `{"rid":"` + rid + `","shopper":{"identifier":{"kind":"card","value":"` + card + `"}},"points":5}`
-	if status, a := n.do("POST", "/v1/holds", record.NewRID(time.Now()).String(), []byte(hold)); status != http.StatusServiceUnavailable ||
+	id, hold := holdOf(5)
+	if status, a := n.do("POST", "/v1/holds", id, hold); status != http.StatusServiceUnavailable ||
 		!strings.HasSuffix(a["type"].(string), "hold-unavailable") {
 		t.Errorf("a hold while the store is cut off: %d %v", status, a)
 	}
-	quote := `{"rid":"` + rid + `","store":"0042","till":"01","currency":"EUR","shopper":{"identifier":{"kind":"card","value":"` + card + `"}},
+	quote := `{"rid":"` + record.NewRID(time.Now()).String() + `","store":"0042","till":"01","currency":"EUR","shopper":{"identifier":{"kind":"card","value":"` + card + `"}},
 		"lines":[{"line_id":"1","item":"77","quantity":"1","amount":1050}],"points_to_spend":{"mode":"all"}}`
 	_, a := n.do("POST", "/v1/quotes", "", []byte(quote))
 	if points, _ := a["points"].(map[string]any); points["spend_reason"] != "offline_not_allowed" || a["stale"] != false {

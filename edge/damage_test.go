@@ -12,13 +12,9 @@ import (
 // and sells. What upstream has is no reason not to.
 func TestStartsOnADamagedJournal(t *testing.T) {
 	t.Parallel()
-	store := alone(t, "")
-	store.Accept = "127.0.0.1:0"
-	till := alone(t, "01")
-	join(t, &till, &store)
-	s := start(t, store)
-	till.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	n := start(t, till)
+	store, tills := storeWith(t, "01")
+	_, at := startStore(t, store, tills)
+	n, till := at[0], tills[0]
 	n.sell(270) // past a step of the index: a start has no reason to look at what is confirmed and indexed
 	await(t, "the store's word", func() bool { w, _ := n.Waiting(); return w == 0 })
 	n.end()

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -10,14 +11,16 @@ import (
 	"tillstream/kv/record"
 )
 
+// holdOf is a question for a hold of the card's points, for a basket of its own, and its key.
+func holdOf(points int) (id string, body []byte) {
+	id = record.NewRID(time.Now()).String()
+	return id, fmt.Appendf(nil, `{"rid":%q,"shopper":{"identifier":{"kind":"card","value":%q}},"points":%d}`, record.NewRID(time.Now()), card, points)
+}
+
 // A till's question about a hold goes to the centre through its store, and what the centre says comes back.
 func TestHoldThroughTheStore(t *testing.T) {
 	t.Parallel()
-	cfg := alone(t, "")
-	cfg.Accept = "127.0.0.1:0"
-	tillCfg := alone(t, "01")
-	tillCfg.CardKey = cfg.CardKey
-	join(t, &tillCfg, &cfg)
+	cfg, tills := storeWith(t, "01")
 	centre := gateway(t, &cfg)
 	sub, err := centre.Subscribe(cfg.Net().POSHold(cfg.Store), func(m *nats.Msg) {
 		q, err := record.ReadHoldQuestion(m.Data)
@@ -33,16 +36,12 @@ func TestHoldThroughTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	s := start(t, cfg)
-	tillCfg.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	n := start(t, tillCfg)
-	await(t, "the links", func() bool { return s.Linked() && n.Linked() })
-	id := record.NewRID(time.Now()).String()
-	body := `{"rid":"` + record.NewRID(time.Now()).String() + `","shopper":{"identifier":{"kind":"card","value":"` + card + `"}},"points":300}`
+	_, at := startStore(t, cfg, tills)
+	id, body := holdOf(300)
 	var status int
 	var answer map[string]any
 	await(t, "the centre's word", func() bool {
-		status, answer = n.do("POST", "/v1/holds", id, []byte(body))
+		status, answer = at[0].do("POST", "/v1/holds", id, body)
 		return status != http.StatusServiceUnavailable
 	})
 	if status != http.StatusCreated || answer["state"] != "placed" {

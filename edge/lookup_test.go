@@ -18,19 +18,10 @@ import (
 // knows.
 func TestStoreKnowsOnlyWhatWasJustSold(t *testing.T) {
 	t.Parallel()
-	cfg := alone(t, "")
-	cfg.Accept = "127.0.0.1:0"
-	cfgA, cfgB := alone(t, "01"), alone(t, "02")
-	for _, c := range []*edge.Config{&cfgA, &cfgB} {
-		c.CardKey = cfg.CardKey
-		join(t, c, &cfg)
-	}
+	cfg, tills := storeWith(t, "01", "02")
 	centre := gateway(t, &cfg)
-	s := start(t, cfg)
-	cfgA.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	cfgB.Upstream = cfgA.Upstream
-	a, b := start(t, cfgA), start(t, cfgB)
-	await(t, "the links", func() bool { return s.Linked() && a.Linked() && b.Linked() })
+	_, at := startStore(t, cfg, tills)
+	a, b := at[0], at[1]
 	a.sell(1)
 	await(t, "the sale at the other till", func() bool { return b.pending() == 10 })
 	if status, answer := b.look(); status != http.StatusOK || answer["source"] != "store" {

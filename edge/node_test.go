@@ -124,20 +124,10 @@ func TestNATSDoorIsLocked(t *testing.T) {
 // Two tills and their store, which has no centre: what one till sold the other one sees, from the store.
 func TestTillsOfAStoreWithoutCentre(t *testing.T) {
 	t.Parallel()
-	cfg := alone(t, "")
-	cfg.Accept = "127.0.0.1:0"
-	cfgA, cfgB := alone(t, "01"), alone(t, "02")
-	for _, c := range []*edge.Config{&cfgA, &cfgB} {
-		c.CardKey = cfg.CardKey
-		join(t, c, &cfg)
-	}
-	s := start(t, cfg)
-	cfgA.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	cfgB.Upstream = cfgA.Upstream
-	a, b := start(t, cfgA), start(t, cfgB)
-	await(t, "the link", func() bool {
-		return a.Linked() && b.Linked() && !a.LastAnswer().IsZero() && !b.LastAnswer().IsZero()
-	})
+	cfg, tills := storeWith(t, "01", "02")
+	s, at := startStore(t, cfg, tills)
+	a, b := at[0], at[1]
+	await(t, "the store's answer", func() bool { return !a.LastAnswer().IsZero() && !b.LastAnswer().IsZero() })
 	if status, answer := b.look(); status != http.StatusOK || answer["known"] != false {
 		t.Errorf("the store cannot say either: got %d %v", status, answer)
 	}

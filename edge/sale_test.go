@@ -25,18 +25,10 @@ func back(of, quantity string) (rid string, body []byte) {
 // answers, so is another store's.
 func TestReturnOfAnotherTillsSale(t *testing.T) {
 	t.Parallel()
-	cfg := alone(t, "")
-	cfg.Accept = "127.0.0.1:0"
-	cfgA, cfgB := alone(t, "01"), alone(t, "02")
-	cfgA.CardKey, cfgB.CardKey = cfg.CardKey, cfg.CardKey
-	join(t, &cfgA, &cfg)
-	join(t, &cfgB, &cfg)
+	cfg, tills := storeWith(t, "01", "02")
 	centre := gateway(t, &cfg)
-	s := start(t, cfg)
-	cfgA.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	cfgB.Upstream = cfgA.Upstream
-	a, b := start(t, cfgA), start(t, cfgB)
-	await(t, "the links", func() bool { return s.Linked() && a.Linked() && b.Linked() })
+	s, at := startStore(t, cfg, tills)
+	a, b := at[0], at[1]
 	sold := a.sell(1)[0]
 	await(t, "the sale at the other till", func() bool { return b.pending() == 10 })
 
@@ -54,9 +46,8 @@ func TestReturnOfAnotherTillsSale(t *testing.T) {
 
 	// The store's index is made again from its journal.
 	s = s.restart()
-	cfgB.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	b.end()
-	b = start(t, cfgB)
+	b.cfg.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
+	b = b.restart()
 	await(t, "the links again", func() bool { return s.Linked() && b.Linked() })
 	rid, body = back(sold, "1")
 	if status, answer := b.do("POST", "/v1/returns", rid, body); status != http.StatusUnprocessableEntity {
@@ -111,11 +102,7 @@ func elsewhere() (sale, given record.Receipt) {
 // A hold is asked for with the till's newest record, which whatever uses it comes after.
 func TestHoldNamesTheNewestRecord(t *testing.T) {
 	t.Parallel()
-	cfg := alone(t, "")
-	cfg.Accept = "127.0.0.1:0"
-	tillCfg := alone(t, "01")
-	tillCfg.CardKey = cfg.CardKey
-	join(t, &tillCfg, &cfg)
+	cfg, tills := storeWith(t, "01")
 	centre := gateway(t, &cfg)
 	var mu sync.Mutex
 	var from []record.Tip
@@ -136,15 +123,12 @@ func TestHoldNamesTheNewestRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	s := start(t, cfg)
-	tillCfg.Upstream = []string{"nats-leaf://" + s.LeafAddr()}
-	n := start(t, tillCfg)
-	await(t, "the links", func() bool { return s.Linked() && n.Linked() })
+	_, at := startStore(t, cfg, tills)
+	n := at[0]
 	place := func() {
-		id := record.NewRID(time.Now()).String()
-		body := `{"rid":"` + record.NewRID(time.Now()).String() + `","shopper":{"identifier":{"kind":"card","value":"` + card + `"}},"points":300}`
+		id, body := holdOf(300)
 		await(t, "the hold", func() bool {
-			status, _ := n.do("POST", "/v1/holds", id, []byte(body))
+			status, _ := n.do("POST", "/v1/holds", id, body)
 			return status == http.StatusCreated || status == http.StatusOK
 		})
 	}

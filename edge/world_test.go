@@ -85,6 +85,39 @@ func join(t *testing.T, till, store *edge.Config) {
 	store.Tills = append(store.Tills, edge.Till{Till: till.Till, Nkey: public})
 }
 
+// storeWith is the configuration of a store, and those of its tills.
+func storeWith(t *testing.T, names ...string) (store edge.Config, tills []edge.Config) {
+	t.Helper()
+	store = alone(t, "")
+	store.Accept = "127.0.0.1:0"
+	for _, name := range names {
+		c := alone(t, name)
+		c.CardKey = store.CardKey
+		join(t, &c, &store)
+		tills = append(tills, c)
+	}
+	return store, tills
+}
+
+// startStore starts a store and its tills, and waits for their links.
+func startStore(t *testing.T, store edge.Config, tills []edge.Config) (s *node, at []*node) {
+	t.Helper()
+	s = start(t, store)
+	for i := range tills {
+		tills[i].Upstream = []string{"nats-leaf://" + s.LeafAddr()}
+		at = append(at, start(t, tills[i]))
+	}
+	await(t, "the links", func() bool {
+		for _, n := range at {
+			if !n.Linked() {
+				return false
+			}
+		}
+		return len(store.Upstream) == 0 || s.Linked()
+	})
+	return s, at
+}
+
 // node is a running node as a POS sees it.
 type node struct {
 	*edge.Node

@@ -319,3 +319,15 @@ func TestACouponUsedTwiceIsAnIncident(t *testing.T) {
 	l.state(l.ask("0001", c.place(53, 8, 1, 0, 7)), record.HoldNoCoupon, false)
 	l.verify()
 }
+
+// A coupon of a basket without a card is held for nobody, and used up by that basket's sale.
+func TestNobodysCoupon(t *testing.T) {
+	l, c := with100(t)
+	l.state(l.ask("0001", c.place(50, 2, 0, 0, 7)), record.HoldPlaced, false)
+	l.state(l.ask("0001", c.place(51, 3, 1, 0, 7)), record.HoldNoCoupon, false)
+	c.add(record.Header{Kind: record.KindSale, RID: rid(2), Hold: rid(50), At: firstDay}, []byte("2"))
+	l.newest(c)
+	l.state(l.ask("0001", c.place(51, 3, 1, 0, 7)), record.HoldNoCoupon, false)
+	l.incidentSays(0, "")
+	l.verify()
+}

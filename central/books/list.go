@@ -1,50 +1,21 @@
 package books
 
-// lists are many short lists of words, in nodes that name the next: lots of accounts and holds, coupons of
-// holds, entries of returns. There are no pointers in them, and a list that is dropped leaves its nodes to the
-// next one. Where a list lies is no part of the state: a snapshot has its words.
-type lists struct {
-	slabs []*[listSlab]node
-	n     uint32
-	free  uint32 // the first of a list of nodes; zero: none
-}
+// lists are many short lists of words: lots of accounts and holds, coupons of holds, entries of returns. Where a
+// list lies is no part of the state: a snapshot has its words.
+type lists struct{ nodes }
 
+type nodes = chunks[node, *node]
+
+// node is a part of a list.
 type node struct {
 	words [nodeWords]uint64
 	next  uint32 // zero: no more
 	n     uint32 // of words
 }
 
-const (
-	nodeWords = 6
-	listSlab  = 1024
-)
+const nodeWords = 6
 
-func (l *lists) at(i uint32) *node { return &l.slabs[(i-1)/listSlab][(i-1)%listSlab] }
-
-// take gives an empty node.
-func (l *lists) take() uint32 {
-	if i := l.free; i != 0 {
-		l.free = l.at(i).next
-		*l.at(i) = node{}
-		return i
-	}
-	if l.n%listSlab == 0 {
-		l.slabs = append(l.slabs, new([listSlab]node))
-	}
-	l.n++
-	return l.n
-}
-
-// drop gives back a list.
-func (l *lists) drop(head uint32) {
-	for head != 0 {
-		n := l.at(head)
-		next := n.next
-		n.next, l.free = l.free, head
-		head = next
-	}
-}
+func (n *node) link() *uint32 { return &n.next }
 
 // read appends a list's words.
 func (l *lists) read(dst []uint64, head uint32) []uint64 {

@@ -9,14 +9,11 @@ type sighting struct {
 // inline is how many sightings an account holds itself: most are seen in no more stores.
 const inline = 3
 
-// sightings are those that do not fit into their accounts, in the order in which they came: chunks that
-// name the next of the same account. They were slices in a map, which was a tenth of Apply where shoppers
-// go to many stores, and work for the garbage collector.
-type sightings struct {
-	slabs []*[farSlab]far
-	n     uint32
-	free  uint32 // the first of a list; zero: none
-}
+// sightings are those that do not fit into their accounts, in the order in which they came. They were slices in a
+// map, which was a tenth of Apply where shoppers go to many stores, and work for the garbage collector.
+type sightings struct{ fars }
+
+type fars = chunks[far, *far]
 
 // far is some more sightings of an account.
 type far struct {
@@ -24,32 +21,7 @@ type far struct {
 	next uint32 // zero: no more
 }
 
-const farSlab = 1024
-
-func (s *sightings) at(i uint32) *far { return &s.slabs[(i-1)/farSlab][(i-1)%farSlab] }
-
-// take gives an empty chunk.
-func (s *sightings) take() uint32 {
-	if i := s.free; i != 0 {
-		s.free = s.at(i).next
-		*s.at(i) = far{}
-		return i
-	}
-	if s.n%farSlab == 0 {
-		s.slabs = append(s.slabs, new([farSlab]far))
-	}
-	s.n++
-	return s.n
-}
-
-// drop gives back a chunk and those behind it.
-func (s *sightings) drop(i uint32) {
-	for i != 0 {
-		next := s.at(i).next
-		s.at(i).next, s.free = s.free, i
-		i = next
-	}
-}
+func (f *far) link() *uint32 { return &f.next }
 
 // see notes that a store has had a receipt of the account on a day, and reports whether it had not seen the
 // account before.

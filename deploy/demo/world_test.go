@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"tillstream/deploy/demo"
+	"tillstream/deploy/fleet"
 	"tillstream/deploy/sales"
 )
 
@@ -130,15 +132,15 @@ func wantBalances(t *testing.T, path string, want map[string]sales.Account) {
 // await waits until done is true.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s does not come", what)
+	err := fleet.Await(ctx, what, func() error {
+		if !done() {
+			return errors.New("not yet")
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

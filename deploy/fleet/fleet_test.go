@@ -69,20 +69,12 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// await asks again until what it waits for has come true. The last error says what was missing.
+// await waits until done is nil.
 func await(t *testing.T, what string, done func() error) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for err := done(); err != nil; err = done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
+	must(t, fleet.Await(ctx, what, done))
 }
 
 // must fails the test on an error of something that is no question of the test.

@@ -1,8 +1,6 @@
 package fleet_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -54,23 +52,13 @@ func TestQuoteIsPosted(t *testing.T) {
 	put(t, f, record.RefSetting, `{id: programme, revision: 1, currencies: {EUR: {earn: {points: 1, amount: 100}}}}`)
 	quoted := put(t, f, record.RefPromotion, doublePoints)
 	goesBy(t, &till.Edge, quoted)
-	ask := func(path, key string, question, answer any) int {
-		t.Helper()
-		b, err := json.Marshal(question)
-		must(t, err)
-		req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodPost, till.URL()+path, bytes.NewReader(b))
-		must(t, err)
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "Bearer "+fleet.Token())
-		req.Header.Set(api.HeaderKey, key)
-		res, err := http.DefaultClient.Do(req)
-		must(t, err)
-		defer res.Body.Close() //nolint:errcheck // read to its end
-		must(t, json.NewDecoder(res.Body).Decode(answer))
-		return res.StatusCode
-	}
 	price := int64(1000)
 	const card = "2000017"
+	s := &spender{t, card}
+	ask := func(path, key string, question, answer any) int {
+		t.Helper()
+		return s.ask(till, path, key, question, answer)
+	}
 	basket := api.Basket{
 		RID: record.NewRID(time.Now()).String(), Currency: "EUR",
 		Shopper: &api.Who{Identifier: &api.Identifier{Kind: "card", Value: card}},

@@ -62,8 +62,26 @@ func (f *Fleet) level() error {
 	return nil
 }
 
-// await asks again until done is nil. What it said last tells what was missing.
+// await is Await that does not wait for a fleet of which a part has failed.
 func (f *Fleet) await(ctx context.Context, what string, done func() error) error {
+	var failed error
+	err := Await(ctx, "the fleet is not "+what, func() error {
+		err := done()
+		if err == nil {
+			return nil
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if failed = errors.Join(f.failed...); failed != nil {
+			return nil
+		}
+		return err
+	})
+	return errors.Join(failed, err)
+}
+
+// Await asks again until done is nil, or ctx ends: then what done said last tells what was missing.
+func Await(ctx context.Context, what string, done func() error) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -71,16 +89,10 @@ func (f *Fleet) await(ctx context.Context, what string, done func() error) error
 		if err == nil {
 			return nil
 		}
-		f.mu.Lock()
-		failed := errors.Join(f.failed...)
-		f.mu.Unlock()
-		if failed != nil {
-			return failed
-		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the fleet is not %s: %w: %w", what, err, context.Cause(ctx))
+			return fmt.Errorf("%s: %w: %w", what, err, context.Cause(ctx))
 		}
 	}
 }

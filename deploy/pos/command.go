@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"tillstream/edge/api"
+	"tillstream/edge/pricing"
 	"tillstream/kv/record"
 )
 
@@ -142,14 +144,16 @@ func (p *payCommand) Run(ctx context.Context, c *Command, out io.Writer) error {
 		return err
 	}
 	quote, err := s.Quote(ctx, b)
-	if err == nil && quote.HoldNeeded {
-		quote, err = s.setAside(ctx, b, quote)
-	}
 	if err != nil {
 		return err
 	}
-	if !quote.Committable {
+	if !quote.Committable { // nothing is set aside for a sale that does not come
 		return fmt.Errorf("pay: the cashier has to answer first: %s; see --age", strings.Join(quote.BlockedBy, ", "))
+	}
+	if quote.HoldNeeded {
+		if quote, err = s.setAside(ctx, b, quote); err != nil {
+			return err
+		}
 	}
 	s.printQuote(b, &quote)
 	now := s.now()
@@ -168,7 +172,7 @@ func (p *payCommand) Run(ctx context.Context, c *Command, out io.Writer) error {
 func (s *session) setAside(ctx context.Context, b *api.Basket, quote api.Quote) (api.Quote, error) {
 	key := record.NewRID(s.now()).String()
 	hold, err := s.Hold(ctx, key, &api.HoldRequest{
-		RID: b.RID, Shopper: b.Shopper, Points: quote.Points.ToSpend, Coupons: b.Coupons, Training: b.Training,
+		RID: b.RID, Shopper: b.Shopper, Points: quote.Points.ToSpend, Coupons: used(b, &quote), Training: b.Training,
 	})
 	if err == nil {
 		b.Hold = hold.ID
@@ -182,6 +186,16 @@ func (s *session) setAside(ctx context.Context, b *api.Basket, quote api.Quote) 
 	s.say("%s", p.CashierText)
 	b.PointsToSpend, b.Coupons = nil, nil
 	return s.Quote(ctx, b)
+}
+
+// used are the coupons that a quote has used: another one, used up or expired, would have the hold refused.
+func used(b *api.Basket, quote *api.Quote) (out []api.CouponCode) {
+	for i := range quote.Coupons {
+		if slices.ContainsFunc(quote.Promotions, func(p pricing.Applied) bool { return p.Coupon == quote.Coupons[i].CodeMasked }) {
+			out = append(out, b.Coupons[i])
+		}
+	}
+	return out
 }
 
 // Run gives parts of a sale back.

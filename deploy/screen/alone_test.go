@@ -25,7 +25,16 @@ import (
 // wine is goods from 18.
 const wine = "4006381333931"
 
+const managerCode = "4711"
+
+const teaSets = `
+- {id: cups, revision: 1, include: {items: ["20002"]}}
+- {id: plates, revision: 1, include: {items: ["20003"]}}
+`
+
 const couponOffer = `
+- {schema: promotion/v1, id: tea, revision: 1, name: "Tea", text: {en: "Cup and plate 12.00"},
+   mechanic: {type: mix_and_match, components: [{set: cups, quantity: 1}, {set: plates, quantity: 1}], price: 1200}}
 - {schema: promotion/v1, id: tenth-off, revision: 1, name: "Coupon", text: {en: "Coupon -10%"},
    coupon: {required: true, pool: autumn, single_use: true}, mechanic: {type: percentage, level: basket, set: all, percent: "10"}}
 - {schema: promotion/v1, id: two-off, revision: 1, name: "2 off 20", text: {en: "2.00 off 20.00"},
@@ -46,6 +55,9 @@ func alone(t *testing.T) *api.API {
 	must(t, err)
 	tokens, err := fleet.TokensFile(dir)
 	must(t, err)
+	lines, err := os.ReadFile(tokens)
+	must(t, err)
+	must(t, os.WriteFile(tokens, append(lines, "boss "+managerCode+" manager\n"...), 0o600))
 	cfg := api.Config{
 		Store: subjects.StoreID{Token: subjects.MustToken("0042")}, Till: subjects.TillID{Token: subjects.MustToken("01")},
 		Listen: "127.0.0.1:0", Cards: cards, Ring: ring, Tokens: tokens, Log: log,
@@ -75,15 +87,20 @@ func alone(t *testing.T) *api.API {
 	return a
 }
 
-// rules are what fell to the till: the offer, and goods from 18.
+// rules are what fell to the till: the offers and their sets, and goods from 18.
 func rules(t *testing.T, c *cache.Cache, store subjects.StoreID) (*programme.Revisions, error) {
 	t.Helper()
-	docs, err := reference.ReadDocuments(record.RefPromotion, []byte(couponOffer))
-	must(t, err)
 	p := &record.References{Status: record.FeedItems, Cursor: record.Cursor{Generation: record.Generation{1}, Entry: 7}}
-	for _, d := range docs {
-		p.Records = append(p.Records, record.Reference{Kind: record.RefPromotion, Key: d.ID, Entry: 7, At: 1, Value: d.JSON})
+	add := func(kind record.RefKind, text string) {
+		docs, err := reference.ReadDocuments(kind, []byte(text))
+		must(t, err)
+		for _, d := range docs {
+			p.Records = append(p.Records, record.Reference{Kind: kind, Key: d.ID, Entry: 7, At: 1, Value: d.JSON})
+		}
 	}
+	add(record.RefPromotion, couponOffer)
+	add(record.RefSet, teaSets)
+	add(record.RefSetting, `{id: scan, revision: 1, layouts: [{prefix: "25", item: 5, digits: 5, carries: price}]}`)
 	item := record.Product{Name: "Riesling", MinAge: 18}
 	p.Records = append(p.Records, record.Reference{Kind: record.RefItem, Key: "0" + wine, Entry: 7, At: 1, Value: item.Append(nil)})
 	must(t, c.ApplyReference(p))

@@ -21,6 +21,8 @@ import (
 	pagejs "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"tillstream/deploy/fleet"
 )
 
 var pictures = flag.String("pictures", "", "directory for pictures of every state; empty: none are taken")
@@ -245,21 +247,11 @@ func has(text, word string) error {
 
 func (b *tab) until(what string, done func() error) {
 	b.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
-	for {
-		err := done()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			b.picture("failed")
-			b.t.Fatalf("%s: %v; the page says: %s", what, err, b.text("body"))
-		}
+	if err := fleet.Await(ctx, what, done); err != nil {
+		b.picture("failed")
+		b.t.Fatalf("%v; the page says: %s", err, b.text("body"))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
-	"time"
 
 	"tillstream/central/reference"
 	"tillstream/deploy/fleet"
@@ -80,17 +79,9 @@ func bring(t *testing.T, f *fleet.Fleet, kind record.RefKind, text string) uint6
 // await waits until done is nil.
 func await(t *testing.T, what string, done func() error) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for err := done(); err != nil; err = done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
+	must(t, fleet.Await(ctx, what, done))
 }
 
 // settle waits until everything is posted.

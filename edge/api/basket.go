@@ -73,6 +73,9 @@ func (a *API) suspendBasket(ctx context.Context, q question) (answer, error) {
 	if err := body.checkRest(); err != nil {
 		return answer{}, err
 	}
+	if q.body, err = withoutManager(q.body, body.ManagerCode); err != nil {
+		return answer{}, err
+	}
 	return a.suspend(ctx, record.BasketQuestion{
 		Verb: record.BasketPut, RID: rid, Match: q.match, POS: q.caller.name, Lines: uint32(len(body.Lines)), Training: training, Body: q.body,
 	})

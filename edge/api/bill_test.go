@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"testing"
@@ -61,7 +62,12 @@ func TestReceiptsOfANumber(t *testing.T) {
 		rids = append(rids, ridIn(body))
 		n.sell(receipt(t, func(o obj) { o["receipt_number"] = "no 71" }))
 	}
+	escaped := bytes.Replace(receipt(t, func(o obj) { o["receipt_number"] = "no 7" }), []byte(`"no 7"`), []byte(`"no \u0037"`), 1)
+	if r := n.sell(escaped); r.status != http.StatusCreated {
+		t.Fatalf("sell: %d %s", r.status, r.body)
+	}
 	list := into[ReceiptList](t, n.do("GET", "/v1/receipts?number=no%207", nil, nil))
+	rids = append(rids, ridIn(escaped))
 	slices.Sort(rids)
 	slices.Reverse(rids)
 	if len(list.Receipts) != mostFound {

@@ -153,7 +153,7 @@ func FuzzReceipt(f *testing.F) {
 	}
 	r := bare(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := r.readSale(t.Context(), question{body: b})
+		s, err := r.readSale(t.Context(), &question{body: b})
 		draft := s.draft
 		if err != nil {
 			p := problemOf(err)
@@ -191,7 +191,7 @@ func BenchmarkReadReceipt20Lines(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.readSale(b.Context(), question{body: body}); err != nil {
+		if _, err := r.readSale(b.Context(), &question{body: body}); err != nil {
 			b.Fatal(err)
 		}
 	}

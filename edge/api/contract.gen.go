@@ -81,7 +81,7 @@ type Basket struct {
 	Hold  string `json:"hold,omitempty"`
 	Lines []Line `json:"lines"`
 
-	// ManagerCode After five wrong coupon codes.
+	// ManagerCode After five wrong coupon codes. Never kept.
 	ManagerCode   string          `json:"manager_code,omitempty"`
 	Offline       *Offline        `json:"offline,omitempty"`
 	Operator      string          `json:"operator,omitempty"`
@@ -233,7 +233,7 @@ type CouponCode struct {
 type CouponLookup struct {
 	Coupon *CouponCode `json:"coupon"`
 
-	// ManagerCode After five wrong codes.
+	// ManagerCode After five wrong codes. Never kept.
 	ManagerCode string `json:"manager_code,omitempty"`
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
@@ -326,7 +326,7 @@ type Hold struct {
 	Training bool   `json:"training,omitempty"`
 }
 
-// HoldRequest defines model for HoldRequest.
+// HoldRequest Points, coupons or both. Points need the `shopper`; coupons of a basket without a card are held for the basket.
 type HoldRequest struct {
 	// Basket That was quoted: if the hold is refused, it is quoted again without.
 	Basket  *Basket      `json:"basket,omitempty"`
@@ -335,7 +335,7 @@ type HoldRequest struct {
 
 	// RID A UUID of version 7, drawn when the basket opens. It names the receipt for ever.
 	RID      RID   `json:"rid"`
-	Shopper  *Who  `json:"shopper"`
+	Shopper  *Who  `json:"shopper,omitempty"`
 	Training *bool `json:"training,omitempty"`
 }
 
@@ -476,7 +476,10 @@ type PointsToSpend struct {
 
 // Problem defines model for Problem.
 type Problem struct {
-	// Action What the POS does. Others may follow.
+	// Action What the POS does. `retry`: sends the same bytes under the same key again, after `retry_after_ms`. `fix`: has
+	// a mistake in its program or set-up; logs and reports it, and sells without loyalty. `ask`: shows
+	// `cashier_text`, and the cashier or shopper decides. `continue_without`: goes on without this answer.
+	// `stop`: does not try again by itself, and calls for help. Others may follow: then do as for `fix`.
 	Action      string `json:"action"`
 	CashierText string `json:"cashier_text"`
 	Detail      string `json:"detail"`
@@ -581,7 +584,7 @@ type QuotedPoints struct {
 	BalanceBefore       *int64             `json:"balance_before,omitempty"`
 	EarnedBy            []pricing.EarnedBy `json:"earned_by,omitempty"`
 
-	// SpendReason Why not more: balance, max_share, min_spend, block, needs_card, or offline_not_allowed while nobody could set points aside. Others may follow.
+	// SpendReason Why not more: balance (as far as this node knows it), no_value (the chain has not set what points are worth in this currency), max_share, min_spend, block, needs_card, or offline_not_allowed while nobody could set points aside. Others may follow.
 	SpendReason string `json:"spend_reason,omitempty"`
 	ToEarn      int64  `json:"to_earn"`
 	ToSpend     int64  `json:"to_spend"`
@@ -618,7 +621,7 @@ type Return struct {
 	FiscalNumber string       `json:"fiscal_number,omitempty"`
 	Lines        []ReturnLine `json:"lines"`
 
-	// ManagerCode Where the chain's policy wants a manager.
+	// ManagerCode Where the chain's policy wants a manager. Never kept.
 	ManagerCode   string         `json:"manager_code,omitempty"`
 	Of            *SaleReference `json:"of,omitempty"`
 	Operator      string         `json:"operator,omitempty"`

@@ -102,6 +102,9 @@ func (a *API) lookUpCoupon(_ context.Context, q question) (answer, error) {
 	if err := oneOf("/coupon/entry", body.Coupon.Entry, "", "scanned", "keyed", "tapped"); err != nil {
 		return answer{}, err
 	}
+	if !isText(body.ManagerCode, maxText) {
+		return answer{}, invalid("/manager_code", "want at most 64 printable characters")
+	}
 	if err := a.mayGuess(h.RID, "/coupon/code", body.ManagerCode); err != nil {
 		return answer{}, err
 	}
@@ -125,19 +128,6 @@ func (a *API) mayGuess(rid record.RID, field, manager string) error {
 		return nil
 	}
 	return &atField{field, errGuesses}
-}
-
-// isManager reports whether a code is a manager's. After five wrong ones it believes none for a while.
-func (a *API) isManager(code string) bool {
-	var managers record.RID // no basket's: wrong codes of managers are counted under it, for the whole node
-	if code == "" || a.guesses.spent(managers) {
-		return false
-	}
-	if a.callers.manager(code) {
-		return true
-	}
-	a.guesses.wrong(managers, code, a.cfg.Now())
-	return false
 }
 
 // coupon gives what is known of a code.

@@ -28,11 +28,11 @@
 // receipt names that hold. A hold that no receipt uses the node gives back by itself. While nobody can set
 // aside, quotes leave both out and say so; earning asks nobody.
 //
-// A receipt without a quote goes to the journal as it came. One with a quote, or with an item that earns no
-// points, is kept with what was priced as a last member "priced", a linked return or a void with "returned": a
-// return a month later, at whichever store, finds what each line got there, without the rules of then. The header before the body
-// carries the account, the points earned and spent, the hold, the sale that a return names, and the day, so
-// that nobody above opens the body.
+// A receipt without a quote goes to the journal as it came, but for a manager's code, which is never kept. One with
+// a quote, or with an item that earns no points, is kept with what was priced as a last member "priced", a linked
+// return or a void with "returned": a return a month later, at whichever store, finds what each line got there,
+// without the rules of then. The header before the body carries the account, the points earned and spent, the hold,
+// the sale that a return names, and the day, so that nobody above opens the body.
 //
 // # Durability
 //

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	_ "embed" // the page's frame
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"strings"
@@ -46,7 +47,8 @@ type docsOperation struct {
 	Text                               []block
 	Open                               bool
 	Request, Answer                    string // names of schemas
-	Example                            string
+	Parameters                         []docsField
+	Example                            string // JSON
 	Statuses                           []docsStatus
 	Problems                           []string
 }
@@ -159,10 +161,9 @@ func operationOf(path, method string, op, doc tree) docsOperation {
 	body := op.at("requestBody").at("content").at("application/json")
 	d.Request = refName(body.at("schema").text("$ref"))
 	if example := body.get("example"); example != nil {
-		if text, err := yaml.MarshalWithOptions(example, yaml.Flow(false)); err == nil {
-			d.Example = string(text)
-		}
+		d.Example = asJSON(example)
 	}
+	d.Parameters = parametersOf(op, doc)
 	for _, item := range op.at("responses") {
 		r, _ := item.Value.(yaml.MapSlice)
 		of := tree(r)
@@ -182,6 +183,36 @@ func operationOf(path, method string, op, doc tree) docsOperation {
 		}
 	}
 	return d
+}
+
+// asJSON writes an example as it is sent.
+func asJSON(example any) string {
+	text, err := yaml.MarshalWithOptions(example, yaml.JSON())
+	var out bytes.Buffer
+	if err == nil {
+		err = json.Indent(&out, bytes.TrimSpace(text), "", "  ")
+	}
+	if err != nil {
+		return err.Error() // a test reads every example
+	}
+	return out.String()
+}
+
+// parametersOf are what an operation takes beside its body.
+func parametersOf(op, doc tree) (out []docsField) {
+	list, _ := op.get("parameters").([]any)
+	for _, item := range list {
+		m, _ := item.(yaml.MapSlice)
+		p := tree(m)
+		if ref := p.text("$ref"); ref != "" {
+			p = doc.at("components").at("parameters").at(refName(ref))
+		}
+		f := fieldOf(p.at("schema"))
+		f.Name, f.Required, f.Text = p.text("name"), p.get("required") == true, p.text("description")
+		f.Kind = strings.TrimSuffix("in the "+p.text("in")+", "+f.Kind, ", ")
+		out = append(out, f)
+	}
+	return out
 }
 
 func schemaOf(name string, s tree) docsSchema {
@@ -224,7 +255,7 @@ func fieldOf(s tree) (f docsField) {
 		f.Kind, f.Ref = "list of "+of.Kind, of.Ref
 	}
 	for _, limit := range [...]struct{ key, word string }{
-		{"format", ""}, {"maxLength", "at most %s characters"}, {"maxItems", "at most %s"}, {"pattern", "matches %s"},
+		{"format", ""}, {"minLength", "at least %s characters"}, {"maxLength", "at most %s characters"}, {"minItems", "at least %s"}, {"maxItems", "at most %s"}, {"pattern", "matches %s"},
 		{"minimum", "from %s"}, {"maximum", "to %s"}, {"default", "without it %s"},
 	} {
 		if v := s.text(limit.key); v != "" && v != "int64" {

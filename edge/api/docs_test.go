@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"encoding/json"
+	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,8 +50,21 @@ func TestDocsPage(t *testing.T) {
 	for path, methods := range doc.get(doc.root, "paths").(obj) {
 		for method := range methods.(obj) {
 			id := doc.operation(method, path)["operationId"].(string)
-			if !strings.Contains(page, `id="`+id+`"`) || !strings.Contains(page, path) {
+			_, rest, found := strings.Cut(page, `<section id="`+id+`">`)
+			section, _, _ := strings.Cut(rest, "</section>")
+			if !found || !strings.Contains(section, path) {
 				t.Errorf("%s %s is not on the page", method, path)
+			}
+			for _, p := range list(doc.get(doc.root, "paths", path, method, "parameters")) {
+				if name := doc.get(p).(obj)["name"].(string); !strings.Contains(section, name) {
+					t.Errorf("%s %s: nothing is said of %s", method, path, name)
+				}
+			}
+			if _, example, ok := strings.Cut(section, "<pre>"); ok {
+				example, _, _ = strings.Cut(example, "</pre>")
+				if !json.Valid([]byte(html.UnescapeString(example))) {
+					t.Errorf("%s %s: the example is no JSON: %s", method, path, example)
+				}
 			}
 		}
 	}

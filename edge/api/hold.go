@@ -101,8 +101,8 @@ func (a *API) readHold(q *question, body *HoldRequest) (ask record.HoldQuestion,
 	if err := a.read.readWho(d, &h); err != nil {
 		return ask, false, err
 	}
-	if body.Shopper == nil {
-		return ask, false, invalid("/shopper", "is needed")
+	if body.Shopper == nil && body.Points > 0 {
+		return ask, false, invalid("/shopper", "is needed to set points aside")
 	}
 	if body.Points < 0 || body.Points > record.MaxPoints {
 		return ask, false, invalid("/points", "want 0 to 1000000000000")

@@ -38,10 +38,11 @@ type holding struct {
 // held is one hold.
 type held struct {
 	rid     record.RID
-	account record.AccountID // zero: found again by asking, which does not tell it
+	found   bool             // again, by asking, which does not tell the account nor which coupons
+	account record.AccountID // zero: nobody's, for a basket without a card
 	points  int64
-	coupons []record.CouponID // nil: as many as count, found again by asking
-	count   int
+	coupons []record.CouponID
+	count   int   // of coupons
 	until   int64 // Unix milliseconds
 	was     int64 // AsOf of the shopper's item when it was asked for
 	sure    bool  // the centre has said that it stands
@@ -115,7 +116,7 @@ func (h *holding) said(id record.RID, a *record.HoldAnswer, now time.Time) {
 		if len(h.of) >= maxHolds {
 			return
 		}
-		x = &held{rid: a.RID, points: a.Points, count: int(a.Coupons)}
+		x = &held{found: true, rid: a.RID, points: a.Points, count: int(a.Coupons)}
 		h.put(id, x)
 	}
 	if !x.sure {
@@ -156,7 +157,7 @@ func (h *holding) take(id record.RID, n *needed, now time.Time) error {
 	switch {
 	case x == nil || !x.sure:
 		return errHoldExpired
-	case x.rid != n.rid, !x.account.IsZero() && x.account != n.account, x.points < n.points, !x.covers(n.coupons):
+	case x.rid != n.rid, !x.found && x.account != n.account, x.points < n.points, !x.covers(n.coupons):
 		return errHoldNeeded
 	case x.state == heldTaken: // the same receipt once more, of which it is not known whether it was kept
 		return nil
@@ -168,7 +169,7 @@ func (h *holding) take(id record.RID, n *needed, now time.Time) error {
 }
 
 func (x *held) covers(coupons []record.CouponID) bool {
-	if x.coupons == nil {
+	if x.found {
 		return x.count >= len(coupons)
 	}
 	for _, c := range coupons {

@@ -9,6 +9,7 @@ import (
 	"tillstream/edge/pricing"
 	"tillstream/edge/programme"
 	"tillstream/kv/record"
+	"tillstream/subjects"
 )
 
 // basket decodes a body, and refuses what is wrong with it whatever it is for.
@@ -63,7 +64,23 @@ func sumUp(kind record.Kind, currency string, lines []Line, rules pricing.Plain,
 		p.lines[i] = lines[i].priced(&it)
 	}
 	p.Sum, err = pricing.Price(kind, currency, p.lines, rules)
+	if err == nil && p.lessOwn(lines) {
+		p.Sum, err = pricing.Price(kind, currency, p.lines, rules)
+	}
 	return p, err
+}
+
+// lessOwn takes the POS's own discounts off what lines cost, and reports whether there are any. A line is never below
+// zero by them.
+func (p *plainSum) lessOwn(lines []Line) (some bool) {
+	for i := range lines {
+		gross := p.Lines[i].Gross
+		if d := lines[i].ManualDiscount; d != nil && d.Amount > 0 && gross > 0 {
+			net := gross - min(d.Amount, gross)
+			p.lines[i].Amount, some = &net, true
+		}
+	}
+	return some
 }
 
 // someEarnNothing reports whether points were left out for an item.
@@ -148,8 +165,8 @@ func (b *Basket) checkRest() error {
 		if err := oneOf("/confirmed/method", c.Method, "", "id_seen", "known", "looks_older"); err != nil {
 			return err
 		}
-		if !isText(c.By, maxText) {
-			return invalid("/confirmed/by", "want at most 64 printable characters")
+		if _, err := subjects.ParseToken(c.By); c.By != "" && err != nil {
+			return invalid("/confirmed/by", notToken)
 		}
 	}
 	if b.Hold != "" {
@@ -161,6 +178,12 @@ func (b *Basket) checkRest() error {
 		if _, err := readTime(b.Offline.Since); err != nil {
 			return invalid("/offline/since", "want a time as RFC 3339 has it, with its offset")
 		}
+		if !isText(b.Offline.Reason, maxText) {
+			return invalid("/offline/reason", "want at most 64 printable characters")
+		}
+	}
+	if !isText(b.ManagerCode, maxText) {
+		return invalid("/manager_code", "want at most 64 printable characters")
 	}
 	return checkTenders(b.Tenders)
 }

@@ -164,3 +164,28 @@ func TestLargestSaleWithoutAQuote(t *testing.T) {
 		t.Errorf("again: %d %.300s", again.status, again.body)
 	}
 }
+
+// What the cashier gives off is not paid: it earns nothing, and does not come back.
+func TestWithoutAQuoteTheTillsDiscountCounts(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	sold := receipt(t, func(o obj) {
+		line(o, 0)["manual_discount"], line(o, 1)["manual_discount"] = obj{"amount": 116, "reason": "dented"}, obj{"amount": 9999}
+	})
+	r := s.sell(sold)
+	c := into[Committed](t, r)
+	if r.status != http.StatusCreated || *c.Total != 400 || *c.Points.Earned != 4 {
+		t.Fatalf("%d %s: want 5.16 less 1.16, and nothing of the rest", r.status, r.body)
+	}
+	if again := s.sell(sold); again.status != http.StatusOK || *into[Committed](t, again).Total != 400 {
+		t.Errorf("again: %d %s", again.status, again.body)
+	}
+	var money, points int64
+	for _, parts := range []map[string]string{{"1": "1"}, {"1": "3", "2": "0.412"}} {
+		back := into[Committed](t, s.write("/v1/returns", back(t, ridIn(sold), parts)))
+		money, points = money+*back.Total, points+*back.Points.TakenBack
+	}
+	if money != 400 || points != 4 {
+		t.Errorf("%d came back, and %d points were taken, want 400 and 4", money, points)
+	}
+}

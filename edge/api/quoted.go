@@ -42,8 +42,29 @@ func (a *API) tellQuote(o *offer) *Quote {
 	a.tellCoupons(told, o)
 	a.warn(told, o)
 	told.Texts = textsOf(q, f.training)
+	told.tellUnspent(o)
 	told.tellCut(o)
 	return told
+}
+
+// Why a shopper who wants to pay with points pays with none.
+const (
+	noBalance = "balance"  // as far as this node knows
+	noValue   = "no_value" // the chain has not set what points are worth in this currency
+)
+
+// tellUnspent says why no points are spent where the engine had nothing to reckon with.
+func (q *Quote) tellUnspent(o *offer) {
+	wants := o.basket.spends() && (o.basket.PointsToSpend.Mode != pricing.SpendExact || o.basket.PointsToSpend.Points > 0)
+	switch p := &q.Points; {
+	case !wants || p.ToSpend > 0 || p.SpendReason != "" || q.Totals.Net == 0:
+	case o.account.IsZero():
+		p.SpendReason = string(pricing.NeedsCard)
+	case o.facts.available <= 0:
+		p.SpendReason = noBalance
+	default:
+		p.SpendReason = noValue
+	}
 }
 
 // tellCut tells the cashier what cannot be spent while nobody can set it aside.

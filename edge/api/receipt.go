@@ -35,7 +35,7 @@ func (a *API) commitReceipt(ctx context.Context, q question) (answer, error) {
 	if err := a.mayKeep(&q); err != nil {
 		return answer{}, err
 	}
-	s, err := a.readSale(ctx, q)
+	s, err := a.readSale(ctx, &q)
 	if err != nil {
 		return answer{}, err
 	}
@@ -64,9 +64,12 @@ func (a *API) mayKeep(q *question) error {
 }
 
 // readSale reads a receipt and prices it.
-func (a *API) readSale(ctx context.Context, q question) (s sale, err error) {
+func (a *API) readSale(ctx context.Context, q *question) (s sale, err error) {
 	body, err := a.read.basket(q.body)
 	if err != nil {
+		return s, err
+	}
+	if q.body, err = withoutManager(q.body, body.ManagerCode); err != nil {
 		return s, err
 	}
 	if s.training, err = trains(q.caller, body.Training); err != nil {
@@ -77,16 +80,16 @@ func (a *API) readSale(ctx context.Context, q question) (s sale, err error) {
 		return s, err
 	}
 	if body.Quote != nil {
-		err := a.readQuoted(ctx, &s, q, body)
+		err := a.readQuoted(ctx, &s, *q, body)
 		if _, wrong := errors.AsType[*pricing.FieldError](err); wrong && body.Happened {
-			return s, a.readAsItIs(&s, q, body) // the engine does not take it, and it has happened
+			return s, a.readAsItIs(&s, *q, body) // the engine does not take it, and it has happened
 		}
 		return s, err
 	}
 	if err := body.checkRest(); err != nil {
 		return s, err
 	}
-	return s, a.readPlain(&s, q, body)
+	return s, a.readPlain(&s, *q, body)
 }
 
 // readPlain is the part of readSale for a receipt without a quote. It is kept as it came. Where an item earns

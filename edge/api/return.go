@@ -12,6 +12,7 @@ import (
 	"tillstream/edge/journal"
 	"tillstream/edge/pricing"
 	"tillstream/kv/record"
+	"tillstream/subjects"
 )
 
 // How far a return is tied to its sale.
@@ -26,7 +27,7 @@ func (a *API) commitReturn(ctx context.Context, q question) (answer, error) {
 	if err := a.mayKeep(&q); err != nil {
 		return answer{}, err
 	}
-	body, s, err := a.readReturn(q)
+	body, s, err := a.readReturn(&q)
 	if err != nil {
 		return answer{}, err
 	}
@@ -65,7 +66,7 @@ const (
 )
 
 // readReturn reads a return. One that names no sale is priced too.
-func (a *API) readReturn(q question) (body *Return, s sale, err error) {
+func (a *API) readReturn(q *question) (body *Return, s sale, err error) {
 	body = new(Return)
 	if err := a.read.decode(q.body, body); err != nil {
 		return nil, s, err
@@ -79,20 +80,39 @@ func (a *API) readReturn(q question) (body *Return, s sale, err error) {
 	if s.training, err = trains(q.caller, body.Training); err != nil {
 		return nil, s, err
 	}
+	if q.body, err = withoutManager(q.body, body.ManagerCode); err != nil {
+		return nil, s, err
+	}
 	s.draft.Kind, s.draft.Data = record.KindReturn, q.body
 	if err := a.read.read(body.head(), &s.draft.Header); err != nil {
 		return nil, s, err
 	}
-	if !isText(body.UnlinkedReason, maxText) {
-		return nil, s, invalid("/unlinked_reason", "want at most 64 printable characters")
+	return body, s, body.checkRest()
+}
+
+// checkRest checks what is neither head nor priced.
+func (b *Return) checkRest() error {
+	texts := []struct{ field, text string }{{"/unlinked_reason", b.UnlinkedReason}, {"/manager_code", b.ManagerCode}}
+	if b.Of != nil {
+		texts = append(texts, struct{ field, text string }{"/of/receipt_number", b.Of.ReceiptNumber})
+		if _, err := subjects.ParseToken(b.Of.Store); b.Of.Store != "" && err != nil {
+			return invalid("/of/store", notToken)
+		}
 	}
-	if len(body.Lines) == 0 {
-		return nil, s, invalid("/lines", "want at least one line")
+	for _, f := range texts {
+		if !isText(f.text, maxText) {
+			return invalid(f.field, "want at most 64 printable characters")
+		}
 	}
-	if !isText(body.ManagerCode, maxText) {
-		return nil, s, invalid("/manager_code", "want at most 64 printable characters")
+	if len(b.Lines) == 0 {
+		return invalid("/lines", "want at least one line")
 	}
-	return body, s, checkTenders(body.Tenders)
+	for i := range b.Lines {
+		if !isText(b.Lines[i].Reason, maxText) {
+			return invalid("/lines/"+strconv.Itoa(i)+"/reason", "want at most 64 printable characters")
+		}
+	}
+	return checkTenders(b.Tenders)
 }
 
 // giveBack keeps what is given back of a sale. which says what: it is called with what the sale was priced

@@ -4,8 +4,10 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,6 +53,47 @@ func TestFilesAreServed(t *testing.T) {
 		if r := get(t, url); r.StatusCode == http.StatusOK {
 			t.Errorf("%s is served", url)
 		}
+	}
+}
+
+// The page waits as long as the document says that a POS should.
+func TestBudgetsAreTheDocuments(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^  - \{ call: '?([^',]+(?:, [a-z -]+)?)'?, usual: .*, give_up: ([^,]+), then`).FindAllStringSubmatch(string(document), -1) {
+		said[m[1]] = m[2]
+	}
+	script, err := files.ReadFile("files/node.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(script), "export const budgets = {")
+	list, _, _ = strings.Cut(list, "}")
+	rows := map[string]string{
+		"health": "health", "scan": "scan", "lookup": "look-up", "coupon": "coupon look-up", "quote": "quote", "hold": "hold",
+		"receipt": "receipt", "sale": "what a sale was", "basket": "suspend, resume",
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		name, text, _ := strings.Cut(strings.TrimSpace(part), ": ")
+		ms, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("%s: %v", part, err)
+		}
+		want := strings.Replace(said[rows[name]], "wait_ms + 200 ms", "350 ms", 1) // the page waits 150
+		if strings.HasSuffix(want, " s") {
+			want = strings.TrimSuffix(want, " s") + "000 ms"
+		}
+		if got := strconv.Itoa(ms) + " ms"; got != want {
+			t.Errorf("%s: %s, the document says %q of %q", name, got, said[rows[name]], rows[name])
+		}
+		delete(rows, name)
+	}
+	if len(rows) > 0 {
+		t.Errorf("no budgets for %v", rows)
 	}
 }
 

@@ -16,7 +16,7 @@ export async function back() {
   const recent = remembered().filter((s) => s.training === view.training).slice(0, 5);
   const a = await question({
     title: 'Return or void', scan: 'take', text: 'Scan or key the receipt, or pick one of this till.',
-    fields: [{ name: 'receipt', label: 'Receipt: number or rid' }],
+    fields: [{ name: 'receipt', label: 'Receipt: number or rid', required: true }],
     answers: [{ value: 'keyed', label: 'Find', main: true }, ...recent.map((s, i) => ({ value: String(i), label: clock(s.at) + ', ' + say(s.total, s.currency) }))],
   });
   if (!a) return;
@@ -46,7 +46,7 @@ export async function backOf(text) {
   if (!a) return;
   if (a.answer === 'void') return undo(sale);
   const lines = sale.lines ? sale.lines.flatMap((l) => lineBack(l, a.answer === 'all' ? l.left || l.quantity : a['q' + l.line_id])) : lineKeyed(a);
-  if (!lines.length || lines.includes(null)) return note('Key a quantity for what comes back.');
+  if (!lines.length || lines.includes(null)) return note(sale.lines ? 'Key a quantity for what comes back.' : 'Key the line and its quantity, and with a code its price.');
   await give(sale, lines);
 }
 
@@ -59,8 +59,8 @@ function lineBack(l, text) {
 function lineKeyed(a) {
   const q = quantity(a.pieces);
   const line = { line_id: a.line.trim(), quantity: q };
-  if (a.item.trim()) Object.assign(line, { item: a.item.trim(), unit_price: read(a.price, view.currency) ?? 0 });
-  return [q && line.line_id && line];
+  if (a.item.trim()) Object.assign(line, { item: a.item.trim(), unit_price: read(a.price, view.currency) });
+  return [q && line.line_id && line.unit_price !== null ? line : null];
 }
 
 // byText finds a receipt that this tab does not remember: by its rid, or in this till's journal by its number.

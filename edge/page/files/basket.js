@@ -62,8 +62,8 @@ export function addLine(item) {
 // usable are the coupons that go with the basket: one that was refused stays on the screen only.
 export const usable = () => basket.coupons.filter((c) => !c.state || c.state === 'usable');
 
-// sum is what the shelf says, before offers.
-export const sum = () => basket.lines.reduce((n, l) => n + gross(l), 0);
+// sum is what the shelf says, less the till's own discounts, before offers.
+export const sum = () => basket.lines.reduce((n, l) => n + gross(l) - Math.min(l.manual_discount?.amount || 0, gross(l)), 0);
 
 // body is the basket as the node takes it.
 export function body(currency) {

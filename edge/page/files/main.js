@@ -32,14 +32,14 @@ const small = [
 
 async function askCard() {
   const a = await question({
-    title: 'Card', fields: [{ name: 'card', label: 'Card, or phone with + and country', inputmode: 'tel' }],
+    title: 'Card', fields: [{ name: 'card', label: 'Card, or phone with + and country', inputmode: 'tel', required: true }],
     answers: [{ value: '', label: 'Look up', main: true }, ...cards().slice(0, 9).map((c) => ({ value: c, label: c }))].map((x) => ({ ...x, value: x.value || 'keyed' })),
   });
   if (a) await card(a.answer === 'keyed' ? a.card.trim() : a.answer, 'keyed');
 }
 
 async function askCoupon() {
-  const a = await question({ title: 'Coupon', fields: [{ name: 'code', label: 'Coupon\u2019s code' }], answers: [{ value: 'add', label: 'Add', main: true }] });
+  const a = await question({ title: 'Coupon', fields: [{ name: 'code', label: 'Coupon\u2019s code', required: true }], answers: [{ value: 'add', label: 'Add', main: true }] });
   if (a?.code.trim()) await coupon(a.code.trim(), 'keyed');
 }
 
@@ -104,11 +104,12 @@ function onKey(e) {
     return;
   }
   const key = (e.shiftKey && e.key.length > 1 ? 'Shift+' : '') + e.key;
+  const action = [...actions, ...small].find((a) => a.key === key);
   if (isOpen()) {
-    if (/^F\d+$/.test(key) && press(key)) e.preventDefault();
+    // A key of the page's that the question does not have is nobody's: the browser's help or menu stays away.
+    if (/^F\d+$/.test(key) && (press(key) || action)) e.preventDefault();
     return;
   }
-  const action = [...actions, ...small].find((a) => a.key === key);
   if (action) {
     e.preventDefault();
     act(action.run);

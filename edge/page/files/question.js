@@ -47,7 +47,7 @@ export function question({ title, text = '', fields = [], answers = [], back = '
   return new Promise((done) => {
     settle = (value) => {
       settle = null;
-      const keyed = Object.fromEntries(fields.map((f) => [f.name, form.elements[f.name].value]));
+      const keyed = Object.fromEntries(fields.map((f) => [f.name, form.elements.namedItem(f.name).value]));
       dialog().close();
       before?.focus?.();
       done(value ? { answer: value, ...keyed } : null);

@@ -57,14 +57,14 @@ async function lookUpCoupon(c) {
 }
 
 async function askManager(e) {
+  const before = basket.manager ? 'That is no manager\u2019s code. ' : '';
   const a = await question({
-    title: 'Manager', text: e.message, fields: [{ name: 'code', label: 'Manager\u2019s code', type: 'password' }],
+    title: 'Manager', text: before + e.message, fields: [{ name: 'code', label: 'Manager\u2019s code', type: 'password', required: true }],
     answers: [{ value: 'go', label: 'Allow', main: true }],
   });
-  if (!a?.code) return false;
-  basket.manager = a.code;
+  basket.manager = a ? a.code : '';
   keep();
-  return true;
+  return Boolean(a);
 }
 
 let silent = false; // the node did not answer the last Calculate
@@ -144,7 +144,8 @@ async function askAge(check) {
 async function hold() {
   const q = basket.quote;
   const key = newRID();
-  const about = { rid: basket.rid, shopper: { identifier: basket.who }, points: q.points.to_spend };
+  const about = { rid: basket.rid, points: q.points.to_spend };
+  if (basket.who) about.shopper = { identifier: basket.who };
   const codes = q.coupons ? usable().filter((_, i) => q.promotions.some((p) => p.coupon === q.coupons[i].code_masked)) : [];
   if (codes.length) about.coupons = codes.map(({ code, entry }) => ({ code, entry }));
   if (basket.training) about.training = true;

@@ -47,6 +47,7 @@ async function kindOf(code, sent, entry) {
 
 // item adds goods. A price that nobody knows the cashier keys.
 async function item({ item: code, description = '', unit, quantity: weight, unit_price, amount }, count, entry) {
+  if (count !== '1' && (amount !== undefined || weight)) return note('This label is of one piece: scan each.');
   const line = { item: code, description, quantity: weight || count, unit: amount === undefined ? unit || 'pc' : 'pc', unit_price, amount, entry };
   if (unit_price === undefined && amount === undefined) {
     const keyed = await askItem(line);
@@ -63,7 +64,7 @@ async function item({ item: code, description = '', unit, quantity: weight, unit
 // keyGoods is for what has no code that scans.
 export async function keyGoods() {
   const keyed = await askItem({ item: '', description: '', quantity: '1', unit: 'pc' }, true);
-  if (keyed) await item(keyed, keyed.quantity, 'keyed');
+  if (keyed) await item(keyed, '1', 'keyed');
 }
 
 async function askItem(line, code = false) {
@@ -110,7 +111,8 @@ export async function changeLine() {
   const off = a.off.trim() ? read(a.off, view.currency) : 0;
   if (count === null || price === null || off === null || (line.unit === 'pc' && count.includes('.'))) return note('That is no quantity or no amount.');
   change(() => {
-    if (price !== undefined && price !== line.unit_price) Object.assign(line, { unit_price: price, price_override: true });
+    // A label's own amount would win over the price that was keyed.
+    if (price !== undefined && price !== line.unit_price) Object.assign(line, { unit_price: price, price_override: true, amount: undefined });
     line.quantity = count;
     line.manual_discount = off ? { amount: off } : undefined;
   });

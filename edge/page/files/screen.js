@@ -42,7 +42,7 @@ function drawShopper() {
     $('shopper').replaceChildren(part('quiet', view.slip ? 'The next scan opens a new basket.' : 'No card yet'));
     return;
   }
-  const line = [el('strong', {}, shopper?.card_masked || '******' + who.value.slice(-4))];
+  const line = [el('strong', {}, shopper?.card_masked || '******' + who.value.slice(Math.max(who.value.length - 4, Math.ceil(who.value.length / 2))))];
   if (shopper?.tier) line.push(part('badge', shopper.tier));
   const points = shopper?.points || {};
   if (shopper?.fresh) line.push(part('points', 'a new card: points start with this receipt'));
@@ -124,7 +124,7 @@ function drawBelow() {
 
 // whyNoMore are the reasons for which no more points are spent.
 const whyNoMore = {
-  balance: 'there are no more', max_share: 'they may pay a part only', min_spend: 'the basket is too small', block: 'only in steps',
+  balance: 'there are no more', no_value: 'they buy nothing here', max_share: 'they may pay a part only', min_spend: 'the basket is too small', block: 'only in steps',
   needs_card: 'a card is needed', offline_not_allowed: 'no connection',
 };
 

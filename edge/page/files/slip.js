@@ -20,6 +20,9 @@ export function printed(receipt, quote, kept, back) {
   const several = new Set();
   for (const l of receipt.lines) {
     out.push(row(l.description || l.item, ''), row('  ' + l.quantity + (l.unit === 'pc' ? '' : ' ' + l.unit), money(gross(l))));
+    const priced = quote.lines.find((q) => q.line_id === l.line_id);
+    const off = priced ? priced.discounts.find((d) => d.promotion === 'pos')?.amount : l.manual_discount?.amount;
+    if (off) out.push(row('  Discount', money(-off)));
     for (const p of quote.promotions.filter((x) => x.lines[l.line_id])) {
       if (several.has(p)) continue;
       several.add(p);
