@@ -119,6 +119,9 @@ func (a *API) gatherCoupons(o *offer) error {
 		return invalid("/rid", "want a UUID of version 7")
 	}
 	if err := a.mayGuess(rid, "/coupons", o.basket.ManagerCode); err != nil {
+		for range o.basket.Coupons { // a sale that has happened is priced all the same, by none of them
+			o.facts.coupons = append(o.facts.coupons, CouponFacts{State: couponUnknown})
+		}
 		return err
 	}
 	o.facts.left = maxGuesses
