@@ -97,6 +97,7 @@ type API struct {
 	guesses  guesses
 	past     past
 	holds    holding
+	desks    desks
 	sheets   sheets
 	page     struct { // of docs, once it is asked for
 		once sync.Once

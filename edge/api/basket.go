@@ -52,7 +52,7 @@ func (a *API) suspendBasket(ctx context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := a.read.basket(q.body)
+	body, err := a.read.basket(q.body, new(desk))
 	if err != nil {
 		return answer{}, err
 	}

@@ -12,7 +12,7 @@ import (
 // of that in MarshalJSON of the promotions' shares. Other answers are small, and stay with
 // encoding/json, whose bytes these are too.
 
-// sheets are paper to write quotes on. A new one for each would be a quarter of what is to be collected.
+// sheets are paper that questions and answers of quotes lie on. New ones would be most of what is to be collected.
 type sheets struct{ pool sync.Pool }
 
 func (s *sheets) take() *[]byte {
@@ -22,8 +22,12 @@ func (s *sheets) take() *[]byte {
 	return new([]byte)
 }
 
-// give takes a sheet back of which nobody reads any more.
-func (s *sheets) give(sheet *[]byte) { s.pool.Put(sheet) }
+// give takes a sheet back of which nobody reads any more; nil: there was none.
+func (s *sheets) give(sheet *[]byte) {
+	if sheet != nil {
+		s.pool.Put(sheet)
+	}
+}
 
 // pen writes JSON. A member's comma is written unless it is the first of its object.
 type pen struct{ b []byte }

@@ -39,11 +39,11 @@ func FuzzDocuments(f *testing.F) {
 // FuzzContext gives the reader of contexts what was never sealed by a quote, sealed.
 func FuzzContext(f *testing.F) {
 	n := start(f, f.TempDir(), nil)
-	b, err := n.api.read.basket(basket(f, func(o obj) { o["coupons"] = []any{obj{"code": "AUTUMN1"}} }))
+	b, err := n.api.read.basket(basket(f, func(o obj) { o["coupons"] = []any{obj{"code": "AUTUMN1"}} }), new(desk))
 	if err != nil {
 		f.Fatal(err)
 	}
-	o := func() *offer { return &offer{basket: b, account: n.cards.Account(ourCard)} }
+	o := func() *offer { return &offer{basket: b, account: n.cards.Account(ourCard), desk: new(desk)} }
 	good := o()
 	if err := n.api.gather(good, false); err != nil {
 		f.Fatal(err)
@@ -86,11 +86,11 @@ func TestContextGivesWhatWasSealed(t *testing.T) {
 			if l := o["lines"].([]any); swap {
 				l[0], l[1] = l[1], l[0]
 			}
-		}))
+		}), new(desk))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &offer{basket: b, account: s.cards.Account(ourCard)}
+		return &offer{basket: b, account: s.cards.Account(ourCard), desk: new(desk)}
 	}
 	sealed := read(false)
 	if err := s.api.gather(sealed, false); err != nil {

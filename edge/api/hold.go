@@ -72,7 +72,7 @@ func (a *API) without(err error, said record.HoldAnswer, b *Basket, account reco
 			return slices.ContainsFunc(ask.Coupons, func(h CouponCode) bool { return h.Code == c.Code })
 		})
 	}
-	o := &offer{basket: &less, account: account}
+	o := &offer{basket: &less, account: account, desk: new(desk)}
 	if e := a.gather(o, false); e != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 
 	_ "embed" // the contract
@@ -50,14 +51,19 @@ type question struct {
 	key    string // of HeaderKey
 	match  string // of If-Match
 	caller caller
+	sheet  *[]byte // that the body lies on, if nothing of it is kept; nil: the body is nobody else's
 }
+
+// forgets is the operation that keeps nothing of its question.
+const forgets = "quoteBasket"
 
 // answer is what goes back through it.
 type answer struct {
 	status   int
 	replayed bool
 	etag     string
-	body     any // nil: none; json.RawMessage goes as it is
+	body     any     // nil: none; json.RawMessage goes as it is
+	sheet    *[]byte // that the body lies on: whoever has sent it gives it back; nil: none
 }
 
 // routes is the HTTP door. A path that is known under another method answers 405, another path 404.
@@ -113,6 +119,10 @@ func (a *API) serve(o operation) http.Handler {
 			o.stream(w, r)
 			return
 		}
+		if o.id == forgets {
+			q.sheet = a.sheets.take()
+			defer a.sheets.give(q.sheet)
+		}
 		if err := q.take(&o, w, r); err != nil {
 			a.writeProblem(w, o.id, q.caller, err)
 			return
@@ -131,12 +141,7 @@ func (a *API) serve(o operation) http.Handler {
 		if ans.etag != "" {
 			w.Header().Set(headerETag, ans.etag)
 		}
-		if quote, ok := ans.body.(*Quote); ok {
-			sheet := a.sheets.take()
-			defer a.sheets.give(sheet)
-			*sheet = appendQuote((*sheet)[:0], quote)
-			ans.body = json.RawMessage(*sheet)
-		}
+		defer a.sheets.give(ans.sheet)
 		write(w, "application/json", ans.status, ans.body)
 	})
 }
@@ -218,14 +223,14 @@ func (q *question) take(o *operation, w http.ResponseWriter, r *http.Request) (e
 		q.id = r.URL.Query().Get("number") // it may have any characters, which a path may not
 	}
 	if o.body {
-		q.body, err = readBody(w, r)
+		q.body, err = readBody(w, r, q.sheet)
 	}
 	return err
 }
 
 // readBody reads a JSON body of at most record.MaxBody bytes. A media type is asked for so that a page
-// in a browser cannot post a form here.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// in a browser cannot post a form here. It is read onto a sheet, if there is one.
+func readBody(w http.ResponseWriter, r *http.Request, on *[]byte) ([]byte, error) {
 	if t := r.Header.Get("Content-Type"); t != "application/json" {
 		if m, _, err := mime.ParseMediaType(t); err != nil || m != "application/json" {
 			return nil, errMediaType
@@ -239,7 +244,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength < 0 {
 		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, record.MaxBody))
 	} else {
-		body = make([]byte, r.ContentLength)
+		if on == nil {
+			on = new([]byte)
+		}
+		*on = slices.Grow((*on)[:0], int(r.ContentLength))[:r.ContentLength]
+		body = *on
 		_, err = io.ReadFull(r.Body, body)
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {

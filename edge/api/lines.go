@@ -12,13 +12,18 @@ import (
 	"tillstream/subjects"
 )
 
-// basket decodes a body, and refuses what is wrong with it whatever it is for.
-func (r *reader) basket(b []byte) (*Basket, error) {
+// basket decodes a body, and refuses what is wrong with it whatever it is for. What is as long as the basket goes to
+// the desk.
+func (r *reader) basket(b []byte, at *desk) (*Basket, error) {
 	// The decoder would double the lines' array again and again: three quarters of what it allocates.
-	body := &Basket{Lines: make([]Line, 0, min(bytes.Count(b, []byte(`"line_id"`)), record.MaxLines))}
+	body := &Basket{
+		Lines:   slices.Grow(at.lines, min(bytes.Count(b, []byte(`"line_id"`)), record.MaxLines)),
+		Coupons: at.coupons,
+	}
 	if err := r.decode(b, body); err != nil {
 		return nil, err
 	}
+	at.lines, at.coupons = body.Lines, body.Coupons
 	if len(body.Lines) > record.MaxLines {
 		return nil, errTooMany
 	}

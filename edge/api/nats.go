@@ -115,6 +115,7 @@ func (d *natsDoor) handle(o *operation, r micro.Request) {
 		d.problem(o.id, who, r, err)
 		return
 	}
+	defer d.api.sheets.give(ans.sheet)
 	h := nats.Header{HeaderStatus: {strconv.Itoa(ans.status)}}
 	if who.training {
 		h.Set(headerTraining, "true")

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,11 +32,13 @@ type offer struct {
 	items   []programme.Item    // of the basket's lines, in its order; from rules
 	quote   *pricing.Quote
 	digest  string
+	desk    *desk // it is made at; nothing of it is good any more when the desk is given back
 }
 
 // quoteBasket prices a basket. Nothing of it is kept, and nothing on the way waits for a network.
 func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
-	o, training, err := a.readToQuote(q)
+	at := a.desks.take()
+	o, training, err := a.readToQuote(q, at)
 	if err != nil {
 		return answer{}, err
 	}
@@ -45,19 +48,22 @@ func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
 	if err := a.price(o, o.rules); err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, body: a.tellQuote(o)}, nil
+	sheet := a.sheets.take()
+	*sheet = appendQuote((*sheet)[:0], a.tellQuote(o))
+	a.desks.give(at)
+	return answer{status: http.StatusOK, body: json.RawMessage(*sheet), sheet: sheet}, nil
 }
 
 // readToQuote reads a basket that is to be quoted, and finds the rules for it.
-func (a *API) readToQuote(q question) (o *offer, training bool, err error) {
-	body, err := a.read.basket(q.body)
+func (a *API) readToQuote(q question, at *desk) (o *offer, training bool, err error) {
+	body, err := a.read.basket(q.body, at)
 	if err != nil {
 		return nil, false, err
 	}
 	if training, err = trains(q.caller, body.Training); err != nil {
 		return nil, false, err
 	}
-	o = &offer{basket: body}
+	o = &offer{basket: body, desk: at}
 	d := body.head()
 	if o.rules, err = a.read.quotedBy(&d); err != nil {
 		return nil, false, err
@@ -113,10 +119,13 @@ func (a *API) gatherCoupons(o *offer) error {
 		return invalid("/rid", "want a UUID of version 7")
 	}
 	if err := a.mayGuess(rid, "/coupons", o.basket.ManagerCode); err != nil {
+		for range o.basket.Coupons { // a sale that has happened is priced all the same, by none of them
+			o.facts.coupons = append(o.facts.coupons, CouponFacts{State: couponUnknown})
+		}
 		return err
 	}
 	o.facts.left = maxGuesses
-	o.facts.coupons = make([]CouponFacts, 0, len(o.basket.Coupons))
+	o.facts.coupons = o.desk.facts[:0]
 	for i := range o.basket.Coupons {
 		c := a.coupon(o.basket.Coupons[i].Code, o.account)
 		if c.State == couponUnknown {
@@ -127,6 +136,7 @@ func (a *API) gatherCoupons(o *offer) error {
 		}
 		o.facts.coupons = append(o.facts.coupons, c)
 	}
+	o.desk.facts = o.facts.coupons
 	return nil
 }
 
@@ -136,12 +146,14 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 	if len(b.Lines) == 0 {
 		return invalid("/lines", "want at least one line")
 	}
-	in := pricing.Basket{
+	at, in := o.desk, &o.desk.basket
+	at.items = slices.Grow(at.items[:0], len(b.Lines))[:len(b.Lines)]
+	*in = pricing.Basket{
 		Store: r.Store().String(), StoreSets: r.StoreSets(), Channel: b.Channel,
 		At: time.UnixMilli(o.facts.at), Zone: r.Zone(), Currency: b.Currency,
-		Lines: make([]pricing.Line, len(b.Lines)), Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
+		Lines: in.Lines[:0], Coupons: in.Coupons[:0], Tenders: o.facts.tenders, Limits: o.facts.shopper.Limits,
 	}
-	o.rules, o.items = r, make([]programme.Item, len(b.Lines))
+	o.rules, o.items = r, at.items
 	o.facts.revision = r.Number()
 	if in.Channel == "" {
 		in.Channel = "till"
@@ -151,7 +163,7 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 			return invalid("/lines/"+strconv.Itoa(i)+"/"+name, reason)
 		}
 		o.items[i] = b.Lines[i].itemOf(r)
-		in.Lines[i] = b.Lines[i].priced(&o.items[i])
+		in.Lines = append(in.Lines, b.Lines[i].priced(&o.items[i]))
 	}
 	if !o.account.IsZero() {
 		s := &o.facts.shopper
@@ -163,7 +175,6 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 			in.Shopper.Card = id.Value
 		}
 	}
-	in.Coupons = make([]pricing.Coupon, 0, len(b.Coupons))
 	for i := range b.Coupons {
 		c := pricing.Coupon{Code: b.Coupons[i].Code, Pool: o.facts.coupons[i].Pool, State: o.facts.coupons[i].State}
 		if c.State == couponUsable {
@@ -174,10 +185,10 @@ func (a *API) price(o *offer, r *programme.Revision) (err error) {
 	if b.PointsToSpend != nil && !o.facts.cut {
 		in.Spend = pricing.Spend{Mode: b.PointsToSpend.Mode, Points: b.PointsToSpend.Points}
 	}
-	if o.quote, err = r.Pricing(b.Currency).Quote(&in); err != nil {
+	if o.quote, err = r.Pricing(b.Currency).QuoteOn(&at.paper, in); err != nil {
 		return err
 	}
-	o.digest = digest(&in, o)
+	o.digest = digest(in, o)
 	return nil
 }
 

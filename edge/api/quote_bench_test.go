@@ -55,7 +55,7 @@ func BenchmarkQuote50Lines(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var err error
-			if o, _, err = a.readToQuote(question{body: body}); err != nil {
+			if o, _, err = a.readToQuote(question{body: body}, new(desk)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -255,6 +255,22 @@ func TestWhatHasHappenedIsKept(t *testing.T) {
 	}
 }
 
+// So is one whose basket has guessed too often, and whose quote does not open: no coupon is looked up for it any more.
+func TestWhatHasHappenedIsKeptAfterGuesses(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	body := basket(t, func(o obj) { o["coupons"] = []any{obj{"code": "AUTUMN1"}} })
+	q := s.quote(body)
+	for i := range maxGuesses + 1 {
+		s.do("POST", "/v1/quotes", nil, []byte(strings.Replace(string(body), "AUTUMN1", fmt.Sprint("WRONG", i), 1)))
+	}
+	q.Context = "AAAA"
+	r := s.sell(paid(t, body, q, func(o obj) { o["happened"] = true }))
+	if r.status != http.StatusCreated || !into[Committed](t, r).Flagged {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+}
+
 // The largest basket there is can be quoted, and committed with its quote.
 func TestLargestBasket(t *testing.T) {
 	t.Parallel()

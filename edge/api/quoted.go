@@ -87,7 +87,7 @@ func (q *Quote) tellCut(o *offer) {
 }
 
 func (a *API) tellCoupons(told *Quote, o *offer) {
-	told.Coupons = make([]Coupon, 0, len(o.basket.Coupons))
+	told.Coupons = o.desk.told[:0]
 	for i := range o.basket.Coupons {
 		c := &o.facts.coupons[i]
 		told.Coupons = append(told.Coupons, Coupon{
@@ -100,6 +100,7 @@ func (a *API) tellCoupons(told *Quote, o *offer) {
 			})
 		}
 	}
+	o.desk.told = told.Coupons
 }
 
 // warn says what the cashier may want to know and nothing fails by.

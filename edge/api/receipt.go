@@ -65,7 +65,7 @@ func (a *API) mayKeep(q *question) error {
 
 // readSale reads a receipt and prices it.
 func (a *API) readSale(ctx context.Context, q *question) (s sale, err error) {
-	body, err := a.read.basket(q.body)
+	body, err := a.read.basket(q.body, new(desk))
 	if err != nil {
 		return s, err
 	}
@@ -130,7 +130,7 @@ func (a *API) readQuoted(ctx context.Context, s *sale, q question, body *Basket)
 			return err
 		}
 	}
-	o := &offer{basket: body, account: s.draft.Account}
+	o := &offer{basket: body, account: s.draft.Account, desk: new(desk)}
 	differs, err := a.settle(ctx, o, s.training)
 	if err != nil {
 		return err

@@ -7,7 +7,8 @@
 // # Flow
 //
 // [Compile] makes [Rules] (promotion documents, product sets, the brand's policy) a [Programme].
-// [Programme.Quote] prices a [Basket]; coupon, limit, budget and segment state are part of it. A
+// [Programme.Quote] prices a [Basket]; coupon, limit, budget and segment state are part of it.
+// [Programme.QuoteOn] does so on [Paper] that is used again, for whoever keeps no quotes. A
 // [Quote.Return] gives back lines of the sale that a quote became, in parts if need be. [Price] adds up a
 // receipt that has no quote: no promotion counts, points are earned by the rate of a [Plain].
 //

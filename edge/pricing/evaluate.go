@@ -8,7 +8,10 @@ import (
 
 // Quote prices a basket. It has no effect, and the same basket gives the same quote in whatever order its
 // lines and coupons come. What is wrong with the basket is a *FieldError.
-func (p *Programme) Quote(b *Basket) (*Quote, error) {
+func (p *Programme) Quote(b *Basket) (*Quote, error) { return p.QuoteOn(new(Paper), b) }
+
+// QuoteOn is Quote on paper that was used before: the quote that was on it is gone.
+func (p *Programme) QuoteOn(on *Paper, b *Basket) (*Quote, error) {
 	s := p.states.Get().(*state)
 	defer func() {
 		s.basket = nil // keeps nothing of the shopper
@@ -40,7 +43,7 @@ func (p *Programme) Quote(b *Basket) (*Quote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.quote(earned), nil
+	return s.quote(earned, on), nil
 }
 
 // discount runs the phases that take money off, over rules in the order of evaluation.

@@ -188,7 +188,8 @@ func TestNoOrderMatters(t *testing.T) {
 	})
 }
 
-// One programme prices many baskets, and one basket many times, each as if it were the first.
+// One programme prices many baskets, and one basket many times, each as if it were the first, on new paper and on
+// paper that another's quote is on.
 func TestQuoteIsStable(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -204,14 +205,17 @@ func TestQuoteIsStable(t *testing.T) {
 			_, w := quoteOf(t, rules, b)
 			baskets, want = append(baskets, b), append(want, w)
 		}
+		var used Paper
 		for range 2 {
 			for i, b := range baskets {
-				q, err := p.Quote(b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := bytesOf(t, q); !bytes.Equal(got, want[i]) {
-					t.Fatalf("got  %s\nwant %s", got, want[i])
+				for _, on := range []*Paper{new(Paper), &used} {
+					q, err := p.QuoteOn(on, b)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := bytesOf(t, q); !bytes.Equal(got, want[i]) {
+						t.Fatalf("got  %s\nwant %s", got, want[i])
+					}
 				}
 			}
 		}

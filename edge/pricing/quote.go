@@ -137,14 +137,48 @@ type EarnedBy struct {
 // BaseRule names the base points.
 const BaseRule = "base"
 
+// Paper is what a quote is written on. Whoever keeps no quotes uses it again: a full basket's takes 60 KB, and to
+// allocate and collect them took a fifth of pricing. One quote at a time lies on it.
+type Paper struct {
+	quote     Quote
+	discounts []Discount
+	shares    Shares
+	counts    []int // by line
+}
+
+// sized gives a list of n zeros, where the list was if it has room. It is never nil, which would be null in JSON.
+func sized[T any](list []T, n int) []T {
+	if list == nil || cap(list) < n {
+		return make([]T, n)
+	}
+	list = list[:n]
+	clear(list)
+	return list
+}
+
 // quote writes down what was found.
-func (s *state) quote(e *earning) *Quote {
-	q := &Quote{Currency: s.basket.Currency, Revision: s.p.revision, Engine: Engine,
-		Lines: make([]QuoteLine, len(s.lines)), Promotions: make([]Applied, len(s.apps))}
-	discounts := s.discountsByLine()
+func (s *state) quote(e *earning, on *Paper) *Quote {
+	q := &on.quote
+	*q = Quote{Currency: s.basket.Currency, Revision: s.p.revision, Engine: Engine,
+		Lines: sized(q.Lines, len(s.lines)), Promotions: sized(q.Promotions, len(s.apps)), WhyNot: q.WhyNot, Points: q.Points}
+	s.writeLines(e, q)
+	s.writeDiscounts(on)
+	on.shares = sized(on.shares, len(s.shares))
+	for i, x := range s.shares {
+		on.shares[i] = LineShare{s.lines[x.line].src.LineID, x.amount}
+	}
+	for i := range s.apps {
+		s.writeApplied(&s.apps[i], on.shares, &q.Promotions[i])
+	}
+	s.writePoints(e, &q.Points)
+	q.WhyNot = s.whyNots(q.WhyNot)
+	return q
+}
+
+func (s *state) writeLines(e *earning, q *Quote) {
 	for i := range s.lines {
 		l, out := &s.lines[i], &q.Lines[i]
-		*out = QuoteLine{LineID: l.src.LineID, Quantity: l.src.Quantity, Pieces: !l.weighed, Gross: l.gross, Discounts: discounts[i],
+		*out = QuoteLine{LineID: l.src.LineID, Quantity: l.src.Quantity, Pieces: !l.weighed, Gross: l.gross,
 			Net: l.net(), PointsPaid: l.paid, ToPay: l.now}
 		if e.spend != nil {
 			out.PointsSpent, out.PointsEarned = e.spend[i], e.earned[i]
@@ -155,23 +189,14 @@ func (s *state) quote(e *earning) *Quote {
 		q.Totals.ToPay += l.now
 	}
 	q.Totals.Discount = q.Totals.Gross - q.Totals.Net
-	shares := make(Shares, len(s.shares))
-	for i, x := range s.shares {
-		shares[i] = LineShare{s.lines[x.line].src.LineID, x.amount}
-	}
-	for i := range s.apps {
-		q.Promotions[i] = s.writeApplied(&s.apps[i], shares)
-	}
-	q.Points = s.pointsOf(e)
-	q.WhyNot = s.whyNots()
-	return q
 }
 
-// discountsByLine gives each line's discounts, the POS's own first. They are pieces of one array.
-func (s *state) discountsByLine() [][]Discount {
-	counts := make([]int, len(s.lines))
+// writeDiscounts gives each line its discounts, the POS's own first. They are pieces of one array.
+func (s *state) writeDiscounts(on *Paper) {
+	lines := on.quote.Lines
+	counts := sized(on.counts, len(lines))
 	n := len(s.shares)
-	for i := range s.lines {
+	for i := range lines {
 		if s.lines[i].manual > 0 {
 			counts[i]++
 			n++
@@ -180,27 +205,30 @@ func (s *state) discountsByLine() [][]Discount {
 	for _, x := range s.shares {
 		counts[x.line]++
 	}
-	array := make([]Discount, n)
-	out := make([][]Discount, len(s.lines))
+	array := sized(on.discounts, n)
+	on.counts, on.discounts = counts, array
 	at := 0
-	for i := range out {
-		out[i] = array[at : at : at+counts[i]]
+	for i := range lines {
+		of := array[at : at : at+counts[i]]
 		at += counts[i]
 		if m := s.lines[i].manual; m > 0 {
-			out[i] = append(out[i], Discount{ManualPromotion, m})
+			of = append(of, Discount{ManualPromotion, m})
 		}
+		lines[i].Discounts = of
 	}
-	for _, a := range s.apps {
+	for i := range s.apps {
+		a := &s.apps[i]
+		id := s.p.rules[a.rule].doc.ID
 		for _, x := range s.shares[a.from:a.to] {
-			out[x.line] = append(out[x.line], Discount{s.p.rules[a.rule].doc.ID, x.amount})
+			of := &lines[x.line].Discounts
+			*of = append(*of, Discount{id, x.amount})
 		}
 	}
-	return out
 }
 
-func (s *state) writeApplied(a *application, shares Shares) Applied {
+func (s *state) writeApplied(a *application, shares Shares, out *Applied) {
 	doc := s.p.rules[a.rule].doc
-	out := Applied{
+	*out = Applied{
 		Promotion: doc.ID, Revision: doc.Revision, Text: doc.TextIn(s.basket.Languages),
 		Amount: a.amount, Applications: a.times, Lines: shares[a.from:a.to:a.to],
 	}
@@ -213,11 +241,10 @@ func (s *state) writeApplied(a *application, shares Shares) Applied {
 	if c := s.couponOf(doc); c != nil && c.State == couponActive {
 		out.Coupon = c.Code
 	}
-	return out
 }
 
-func (s *state) pointsOf(e *earning) Points {
-	p := Points{Spent: e.spent, SpendReason: e.reason, EarnedBy: make([]EarnedBy, len(e.by))}
+func (s *state) writePoints(e *earning, p *Points) {
+	*p = Points{Spent: e.spent, SpendReason: e.reason, EarnedBy: sized(p.EarnedBy, len(e.by))}
 	for i, b := range e.by {
 		p.Earned += b.points
 		p.EarnedBy[i] = EarnedBy{Rule: BaseRule, Points: b.points}
@@ -226,7 +253,6 @@ func (s *state) pointsOf(e *earning) Points {
 			p.EarnedBy[i] = EarnedBy{doc.ID, doc.Revision, doc.TextIn(s.basket.Languages), b.points}
 		}
 	}
-	return p
 }
 
 // WhyNot is one promotion that does not apply.
@@ -284,7 +310,7 @@ type Window struct {
 // maxWhyNots is how many are told when not all are asked for.
 const maxWhyNots = 20
 
-func (s *state) whyNots() []WhyNot {
+func (s *state) whyNots(out []WhyNot) []WhyNot {
 	whys := s.whys
 	for i := range whys {
 		w := &whys[i]
@@ -300,7 +326,7 @@ func (s *state) whyNots() []WhyNot {
 	if !s.basket.ExplainAll && len(whys) > maxWhyNots {
 		whys = whys[:maxWhyNots]
 	}
-	out := make([]WhyNot, len(whys))
+	out = sized(out, len(whys))
 	for i := range whys {
 		out[i] = s.whyNot(&whys[i])
 	}

@@ -2,19 +2,20 @@ package pricing
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
 // part is some equal pieces of a line, next to each other, and what each of them gets.
 type part struct {
 	line   int32
+	done   bool  // while spreading: it has its share
 	at, n  int64 // pieces at..at+n-1 of the line
 	weight int64 // of a piece
 	room   int64 // most that a piece can get of what is spread
 	limit  int64 // most that a piece can get at all: down to its floor
 	each   int64
 	rest   int64 // of the division; while spreading
-	done   bool
 }
 
 // spreader spreads amounts. It keeps its scratch paper.
@@ -43,53 +44,69 @@ func roomOf(parts []part) (sum int64) {
 // exact when amount is at most the room there is. A piece without weight gets nothing. A part whose
 // pieces get different amounts becomes two.
 func (sp *spreader) spread(amount int64, parts []part) []part {
+	var weights int64
 	for i := range parts {
-		parts[i].each, parts[i].done = 0, parts[i].weight <= 0
+		p := &parts[i]
+		p.each, p.done = 0, p.weight <= 0
+		if !p.done {
+			weights += p.weight * p.n
+		}
 	}
-	for amount > 0 {
-		var weights int64
-		for i := range parts {
-			if !parts[i].done {
-				weights += parts[i].weight * parts[i].n
-			}
-		}
-		if weights == 0 {
-			return parts
-		}
+	for over := true; over && amount > 0 && weights > 0; {
 		parts = sp.shareOut(amount, weights, parts)
-		over := false
+		over = false
 		for i := range parts {
-			if p := &parts[i]; !p.done && p.each > p.room {
+			if p := &parts[i]; p.each > p.room && !p.done {
 				p.each, p.done, over = p.room, true, true
 				amount -= p.room * p.n
+				weights -= p.weight * p.n
 			}
-		}
-		if !over {
-			break
 		}
 	}
 	return parts
 }
 
+// bands is how many bands of equal width remainders are counted in, to find the largest without sorting: about as many
+// as a basket has pieces, so that the band in which the spare units run out has one or two.
+const (
+	bands    = 1 << bandBits
+	bandBits = 6
+)
+
 // shareOut is one round of spread, over the parts that are not done.
 func (sp *spreader) shareOut(amount, weights int64, parts []part) []part {
 	spare := amount
+	var pieces [bands]int64 // by the band of what the division left of them
+	shift := max(bits.Len64(uint64(weights))-bandBits, 0)
 	for i := range parts {
 		if p := &parts[i]; !p.done {
 			p.each, p.rest = muldiv(amount, p.weight, weights)
 			spare -= p.each * p.n
+			pieces[p.rest>>shift&(bands-1)] += p.n
 		}
 	}
 	if spare == 0 {
 		return parts
 	}
+	lowest := int64(bands - 1) // band in which somebody gets a spare unit
+	for ; lowest > 0 && pieces[lowest] <= spare; lowest-- {
+		spare -= pieces[lowest]
+	}
 	rests := sp.rests[:0]
 	for i := range parts {
-		if !parts[i].done {
-			rests = append(rests, rest{parts[i].rest, parts[i].n, int32(i)})
+		p := &parts[i]
+		switch band := p.rest >> shift; {
+		case p.done, band < lowest:
+		case band > lowest:
+			p.each++
+		default:
+			rests = append(rests, rest{p.rest, p.n, int32(i)})
 		}
 	}
 	sp.rests = rests
+	if spare == 0 {
+		return parts
+	}
 	rests, spare = largest(rests, spare)
 	for _, r := range rests {
 		parts[r.part].each++
