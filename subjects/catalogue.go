@@ -125,7 +125,7 @@ func partsSubjects() []Entry {
 	}, {
 		Name: "cslContent", Builder: "Net.CSLContent", Pattern: "{brand}.csl.content",
 		From: "BCG", To: "CSL", Travel: Request, State: Built,
-		Payload: "JSON: message type, promotion and language", Reply: "JSON: title and text with variables", Source: "004 §1; R97",
+		Payload: "JSON: message type, promotion and what its variables are (event.ContentQuestion)", Reply: "JSON: language, title and text (event.Content)", Source: "004 §1; R97",
 	}, {
 		Name: "osgDeliver", Builder: "Net.OSGDeliver", Pattern: "{brand}.osg.deliver",
 		From: "BCG, MSQ", To: "OSG", Travel: Request, State: Built,

@@ -155,10 +155,12 @@ const (
 	ServiceReplica = "tillstream-replica"
 	ServiceKeyRing = "tillstream-keyring"
 	ServiceScrub   = "tillstream-scrub"
+	ServiceDES     = "tillstream-des"
+	ServiceCSL     = "tillstream-csl"
 )
 
 // Services gives every service name.
 func Services() []string {
 	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica,
-		ServiceKeyRing, ServiceScrub}
+		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL}
 }

@@ -65,6 +65,7 @@ func rooms() []room {
 		{path: "central/books/count", may: []string{"kv/record"}, outside: onlyStandard()},
 		{path: "central/stage", may: []string{"subjects", "subjects/event"}},
 		{path: "central/flow", may: []string{"central/stage", ground}},
+		{path: "central/flow/flowtest", may: []string{"central/flow", "central/hub", "central/stage", "central/streams", ground}},
 		{path: "central/flow/cpp", may: []string{"central/books", "central/flow", "central/fold", "central/replica", ground}},
 		{path: "central/flow/eppm", may: []string{"central/flow", "central/replica", ground}},
 		{path: "central/flow/dec", may: []string{"central/flow", "central/stage", ground}},

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"sync"
 	"time"
 	_ "time/tzdata" // every node knows the same zones
 
@@ -24,13 +25,20 @@ func (d Date) check(at string) error {
 // Calendar knows the attempts of a brand: ISO weeks in its time zone, from Monday 00:00.
 type Calendar struct{ zone *time.Location }
 
+// calendars are those made so far, by zone: time.LoadLocation reads a file each time, and every event asks.
+var calendars sync.Map
+
 // NewCalendar makes a calendar of an IANA zone, such as Europe/London.
 func NewCalendar(zone string) (*Calendar, error) {
+	if c, ok := calendars.Load(zone); ok {
+		return c.(*Calendar), nil
+	}
 	l, err := time.LoadLocation(zone)
 	if err != nil {
 		return nil, fmt.Errorf("zone: want an IANA time zone such as Europe/London, got %q", zone)
 	}
-	return &Calendar{l}, nil
+	c, _ := calendars.LoadOrStore(zone, &Calendar{l})
+	return c.(*Calendar), nil
 }
 
 // AttemptAt names the attempt in which a moment lies.
@@ -69,6 +77,9 @@ func (c *Calendar) Weeks(from, to record.AttemptID) (int, error) {
 	// Both are Mondays at midnight; a change of clocks is far less than half a week.
 	return int(b.Sub(a).Round(7*24*time.Hour) / (7 * 24 * time.Hour)), nil
 }
+
+// Day gives the day in which a moment lies.
+func (c *Calendar) Day(at time.Time) Date { return Date(at.In(c.zone).Format(time.DateOnly)) }
 
 // start gives the first moment of a day.
 func (c *Calendar) start(d Date) time.Time {

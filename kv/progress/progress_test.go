@@ -125,3 +125,13 @@ func TestReadSettings(t *testing.T) {
 		}
 	}
 }
+
+// A brand must be able to have no preference for a type of message.
+func TestDeliveriesThatSettingsNameAreAll(t *testing.T) {
+	for document, want := range map[string]int{"zone: UTC": 2, "des_delivery: {}": 0, "des_delivery: {PROGRESS: toast}": 1} {
+		s, err := progress.ReadSettings([]byte(document))
+		if err != nil || len(s.DESDelivery) != want {
+			t.Errorf("%s: got %v, %v, want %d", document, s.DESDelivery, err, want)
+		}
+	}
+}

@@ -33,7 +33,7 @@ type Settings struct {
 	// DESActivityTypes have a DECISION; any other has none. Default: FREE_SPINS, FREE_BET, GAMING_BONUS, as documented.
 	DESActivityTypes []string `json:"des_activity_types"`
 	// DESDelivery is how messages of a type are shown; a type that is not here has no preference, and BCG drops it.
-	// Default: REWARD_AWARDED full_screen, UNQUALIFICATION toast.
+	// Default, if it is not there at all: REWARD_AWARDED full_screen, UNQUALIFICATION toast.
 	DESDelivery map[event.MessageType]event.Delivery `json:"des_delivery"`
 
 	// MondayRule: a REWARD_AWARDED of a cycle before the current one is queued, and never interrupts. Default on.
@@ -70,8 +70,13 @@ func Defaults() Settings {
 // ReadSettings reads and checks the flow's settings, JSON or YAML. What they do not name is as in Defaults.
 func ReadSettings(document []byte) (Settings, error) {
 	s := Defaults()
+	delivery := s.DESDelivery
+	s.DESDelivery = nil // or what the document says would be added to it
 	if err := read("flow settings", document, &s); err != nil {
 		return s, err
+	}
+	if s.DESDelivery == nil {
+		s.DESDelivery = delivery
 	}
 	if err := s.check(); err != nil {
 		return s, fmt.Errorf("flow settings: %w", err)
