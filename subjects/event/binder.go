@@ -25,6 +25,7 @@ type Envelope struct {
 	Attempt record.Attempt // the account is the subject
 	Status  Status
 	Tags    []string   // of the promotion, once DEC has added them
+	Rewards []Reward   // what the event says of each, once DEC has added it: what TIM goes by
 	Receipt record.RID // that brought it about; zero: none
 	Trace   string     // W3C traceparent; empty: none
 	Stamps  Stamps
@@ -80,6 +81,7 @@ const (
 	headerAttempt  = "ce-attemptid"
 	headerStatus   = "ce-status"
 	headerTags     = "ce-tags" // separated by commas
+	headerRewards  = "ce-rewards"
 	headerReceipt  = "ce-receipt"
 	headerTrace    = "ce-traceparent"
 	headerDecision = "has-decision" // no attribute of the event: document 004 names the header
@@ -105,6 +107,9 @@ func (e *Envelope) Headers() map[string][]string {
 	h.put(headerStatus, string(e.Status))
 	if len(e.Tags) > 0 {
 		h.put(headerTags, escape(strings.Join(e.Tags, ",")))
+	}
+	if len(e.Rewards) > 0 {
+		h.put(headerRewards, escape(writeRewards(e.Rewards)))
 	}
 	if e.Receipt != (record.RID{}) {
 		h.put(headerReceipt, e.Receipt.String())
@@ -149,6 +154,9 @@ func ReadEnvelope(header map[string][]string) (Envelope, error) {
 	}
 	if tags := r.text(headerTags); tags != "" {
 		e.Tags = strings.Split(tags, ",")
+	}
+	if r.has(headerRewards) {
+		e.Rewards = take(&r, headerRewards, readRewards)
 	}
 	if r.has(headerReceipt) {
 		e.Receipt = take(&r, headerReceipt, record.ParseRID)
