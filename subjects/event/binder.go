@@ -208,7 +208,7 @@ func (r *flowReader) text(name string) string {
 }
 
 func (r *flowReader) need(name string) string {
-	v := r.text(name)
+	v := strings.TrimSpace(r.text(name)) // as the SDK does
 	if v == "" && r.err == nil {
 		r.err = fmt.Errorf("%w: header %s is missing", ErrEvent, name)
 	}
@@ -218,7 +218,8 @@ func (r *flowReader) need(name string) string {
 func (r *flowReader) time(name string) time.Time {
 	v := r.need(name)
 	t, err := time.Parse(time.RFC3339Nano, v)
-	if err != nil {
+	t = t.UTC()
+	if y := t.Year(); err != nil || y < 1 || y > 9999 { // in UTC it may be another year, which cannot be written
 		r.fail(name, fmt.Errorf("%q is not an RFC 3339 time", clip(v)))
 	}
 	return t
