@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +23,7 @@ type Envelope struct {
 	Attempt record.Attempt // the account is the subject
 	Status  Status
 	Tags    []string   // of the promotion, once DEC has added them
-	Rewards []Reward   // what the event says of each, once DEC has added it: what TIM goes by
+	Rewards []Reward   // that the event is about, once DEC has added them: TIM goes by them
 	Receipt record.RID // that brought it about; zero: none
 	Trace   string     // W3C traceparent; empty: none
 	Stamps  Stamps
@@ -239,7 +237,11 @@ func Canonical(header map[string][]string) map[string][]string {
 	other := func(k string) bool {
 		return len(k) > len(headerPrefix) && strings.EqualFold(k[:len(headerPrefix)], headerPrefix) && strings.ToLower(k) != k
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(header)), other) {
+	any := false
+	for k := range header {
+		any = any || other(k)
+	}
+	if !any {
 		return header
 	}
 	c := make(map[string][]string, len(header))

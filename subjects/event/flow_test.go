@@ -38,7 +38,7 @@ func sampleEnvelope() event.Envelope {
 		ID: event.FirstID(a, event.RewardAwarded, "rid"), Type: event.TypeCPPActivity,
 		Source: event.Source(net.DC, net.Brand, "cpp"), Time: when(0), DC: net.DC, Brand: net.Brand, Attempt: a,
 		Status: event.RewardAwarded, Tags: []string{"loyalty", "stamps"}, Receipt: sample().RID,
-		Rewards: []event.Reward{{SchemeID: "coffee, hot", Status: event.RewardAwarded, Times: 2}, {SchemeID: "cake", Status: event.InProgress}},
+		Rewards: []event.Reward{{SchemeID: "coffee, hot", Times: 2}, {SchemeID: "cake"}},
 		Trace:   "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Decision: &decision,
 	}
 	for p := range e.Stamps {
@@ -125,6 +125,27 @@ func TestEventGolden(t *testing.T) {
 	a, err := event.Read[event.CPPActivity](&got, event.TypeCPPActivity, body)
 	if err != nil || !reflect.DeepEqual(a, samplePayloads()["cpp_activity"]) {
 		t.Errorf("read %+v, %v", a, err)
+	}
+}
+
+func TestWhatAnActivityIsAbout(t *testing.T) {
+	p := func(scheme string, status event.Status, times int64, id string) event.RewardProgress {
+		return event.RewardProgress{RewardSchemeID: scheme, Status: status, Times: times, RewardID: id}
+	}
+	for _, c := range []struct {
+		status event.Status
+		all    []event.RewardProgress
+		want   []event.Reward
+	}{
+		{event.RewardAwarded, []event.RewardProgress{p("coffee", event.RewardAwarded, 1, ""), p("cake", event.RewardAwarded, 2, "C0DE")}, []event.Reward{{SchemeID: "cake", Times: 2}}},
+		{event.RewardAwarded, []event.RewardProgress{p("coffee", event.RewardAwarded, 0, ""), p("cake", event.InProgress, 0, "")}, []event.Reward{{SchemeID: "coffee"}}},
+		{event.RewardSpent, []event.RewardProgress{p("coffee", event.RewardAwarded, 0, "C0DE"), p("cake", event.RewardSpent, 0, "")}, []event.Reward{{SchemeID: "cake"}}},
+		{event.InProgress, []event.RewardProgress{p("coffee", event.InProgress, 0, ""), p("cake", event.InProgress, 3, "")}, []event.Reward{{SchemeID: "coffee"}, {SchemeID: "cake", Times: 3}}},
+		{event.InProgress, []event.RewardProgress{p("coffee", event.RewardAwarded, 0, "")}, nil},
+	} {
+		if got := event.RewardsOf(c.status, c.all); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s of %+v: got %+v, want %+v", c.status, c.all, got, c.want)
+		}
 	}
 }
 
@@ -219,7 +240,7 @@ func flowEnvelopes() *rapid.Generator[event.Envelope] {
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "rewards") {
 			e.Rewards = append(e.Rewards, event.Reward{
-				SchemeID: rapid.StringN(1, 10, -1).Draw(t, "scheme"), Status: status.Draw(t, "status"), Times: rapid.Int64Min(0).Draw(t, "times"),
+				SchemeID: rapid.StringN(1, 10, -1).Draw(t, "scheme"), Times: rapid.Int64Min(0).Draw(t, "times"),
 			})
 		}
 		for p := range e.Stamps {
@@ -312,8 +333,8 @@ func TestReceiveRefuses(t *testing.T) {
 		{"ce-promocode", "a b", "promo code"}, {"ce-attemptid", gone, "ce-attemptid is missing"},
 		{"ce-status", "WON", "unknown status"}, {"ce-status", gone, "ce-status is missing"},
 		{"ce-receipt", "x", "ce-receipt"}, {"ce-decat", "x", "ce-decat"}, {"has-decision", "yes", "want true or false"},
-		{"ce-rewards", "coffee", "scheme:STATUS:times"}, {"ce-rewards", "coffee:WON:1", "unknown status"},
-		{"ce-rewards", "coffee:EXPIRED:-1", "scheme:STATUS:times"}, {"ce-rewards", strings.Repeat("a:EXPIRED:0,", 40), "at most 32"},
+		{"ce-rewards", "coffee", "scheme:times"}, {"ce-rewards", ":1", "scheme:times"},
+		{"ce-rewards", "coffee:-1", "scheme:times"}, {"ce-rewards", strings.Repeat("a:0,", 40), "at most 32"},
 		{"ce-tags", "%", "percent-encoded"}, {"CE-ID", "x", "want one value"},
 	} {
 		e := sampleEnvelope()

@@ -7,24 +7,30 @@ import (
 	"strings"
 )
 
-// Reward is how far an event says that a shopper has come with one reward, in its headers: of each RewardProgress the
-// part by which TIM tells news from repeats, so that it need not open the data.
+// Reward names a reward that an event is about, in its headers: by it TIM tells news from repeats, without opening the
+// data.
 type Reward struct {
 	SchemeID string
-	Status   Status
-	Times    int64 // 0 or more
+	Times    int64 // which time it is earned; 0: it can be earned once
 }
 
-// RewardsOf gives what the headers say of the progress in the data.
-func RewardsOf(all []RewardProgress) []Reward {
-	rewards := make([]Reward, len(all))
-	for i := range all {
-		rewards[i] = Reward{all[i].RewardSchemeID, all[i].Status, all[i].Times}
+// RewardsOf gives the rewards that an activity of a status is about: those that bear a rewardId and are in that status,
+// or if there is none, all that are in it. The others are there to show how far they are, and were said before.
+func RewardsOf(status Status, all []RewardProgress) (about []Reward) {
+	for _, bear := range []bool{true, false} {
+		for i := range all {
+			if p := &all[i]; p.Status == status && (p.RewardID != "" || !bear) {
+				about = append(about, Reward{p.RewardSchemeID, p.Times})
+			}
+		}
+		if len(about) > 0 {
+			break
+		}
 	}
-	return rewards
+	return about
 }
 
-// writeRewards writes "scheme:STATUS:times", separated by commas; what of a scheme's id is neither letter nor digit is
+// writeRewards writes "scheme:times", separated by commas; what of a scheme's id is neither letter nor digit is
 // percent-encoded, for itself.
 func writeRewards(all []Reward) string {
 	var b strings.Builder
@@ -32,12 +38,9 @@ func writeRewards(all []Reward) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		r := &all[i]
-		b.WriteString(url.QueryEscape(r.SchemeID))
+		b.WriteString(url.QueryEscape(all[i].SchemeID))
 		b.WriteByte(':')
-		b.WriteString(string(r.Status))
-		b.WriteByte(':')
-		b.WriteString(strconv.FormatInt(r.Times, 10))
+		b.WriteString(strconv.FormatInt(all[i].Times, 10))
 	}
 	return b.String()
 }
@@ -49,19 +52,13 @@ func readRewards(s string) ([]Reward, error) {
 	}
 	all := make([]Reward, len(parts))
 	for i, part := range parts {
-		fields := strings.Split(part, ":")
-		if len(fields) != 3 {
-			return nil, fmt.Errorf("%q is not scheme:STATUS:times", clip(part))
-		}
-		id, err := url.QueryUnescape(fields[0])
-		times, err2 := strconv.ParseInt(fields[2], 10, 64)
+		scheme, n, _ := strings.Cut(part, ":")
+		id, err := url.QueryUnescape(scheme)
+		times, err2 := strconv.ParseInt(n, 10, 64)
 		if err != nil || err2 != nil || id == "" || times < 0 {
-			return nil, fmt.Errorf("%q is not scheme:STATUS:times", clip(part))
+			return nil, fmt.Errorf("%q is not scheme:times", clip(part))
 		}
-		all[i] = Reward{id, Status(fields[1]), times}
-		if !all[i].Status.Known() {
-			return nil, fmt.Errorf("%w %q: want one of %v", ErrStatus, clip(fields[1]), Statuses())
-		}
+		all[i] = Reward{id, times}
 	}
 	return all, nil
 }

@@ -96,7 +96,7 @@ func (d *DEC) enrich(ctx context.Context, in *stage.Input, typ, subject string, 
 		return nil, stage.Reject(err)
 	}
 	e := in.Next(event.DEC, typ, 0, d.Now())
-	e.Tags, e.Rewards = a.Tags, event.RewardsOf(progress)
+	e.Tags, e.Rewards = a.Tags, event.RewardsOf(in.Status, progress)
 	return []stage.Output{{Subject: subject, Envelope: e, Data: data}}, nil
 }
 

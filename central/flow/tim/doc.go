@@ -12,8 +12,8 @@
 // # What is news
 //
 // The document's picture of the RewardStateProcessor is not in its text; this is ours. For each accountId, promoCode and
-// attemptId there is one state, and it only goes forward. The same event, by its id, is a repeat. Of another event, those
-// of its rewards (header ce-rewards) count that have the event's own status; one of them must be news:
+// attemptId there is one state, and it only goes forward. The same event, by its id, is a repeat. Of another event, one of
+// the rewards that it is about (header ce-rewards, event.RewardsOf) must be news in its status:
 //
 //   - REWARD_AWARDED: news once for each time that a reward is awarded (its times; a promotion that is not repeatable has
 //     one). Not after the same was spent or has expired: an award that comes late is not shown any more.

@@ -100,31 +100,27 @@ func (s *state) take(e *event.Envelope, at time.Time) (news, spent bool) {
 		s.Unqualified = true
 		return true, false
 	case event.InProgress, event.Completed:
-		if s.Unqualified {
+		if s.Unqualified || len(e.Rewards) == 0 && s.awarded() {
 			return false, false
 		}
 	}
 	late := at.Before(s.At)
-	own := func(r event.Reward) bool { return r.Status == e.Status }
 	all := e.Rewards
-	if !slices.ContainsFunc(all, own) { // the event speaks of the attempt as a whole
-		all = []event.Reward{{Status: e.Status}}
+	if len(all) == 0 { // the event speaks of the attempt as a whole
+		all = []event.Reward{{}}
 	}
-	for _, said := range all {
-		if !own(said) {
-			continue
-		}
-		r := s.Rewards[said.SchemeID]
-		had := r.Awarded.has(said.Times)
-		if !r.take(said, late) {
+	for _, about := range all {
+		r := s.Rewards[about.SchemeID]
+		had := r.Awarded.has(about.Times)
+		if !r.take(e.Status, about.Times, late) {
 			continue
 		}
 		if s.Rewards == nil {
 			s.Rewards = map[string]reward{}
 		}
-		s.Rewards[said.SchemeID] = r
+		s.Rewards[about.SchemeID] = r
 		news = true
-		spent = spent || said.Status == event.RewardSpent && had
+		spent = spent || e.Status == event.RewardSpent && had
 	}
 	return news, spent
 }
@@ -138,33 +134,33 @@ func (s *state) awarded() bool {
 	return false
 }
 
-// take takes in what an event says of the reward; false: nothing new. late: something newer has passed.
-func (r *reward) take(said event.Reward, late bool) bool {
-	switch said.Status {
+// take takes in that it has come to a status, for the nth time; false: nothing new. late: something newer has passed.
+func (r *reward) take(status event.Status, n int64, late bool) bool {
+	switch status {
 	case event.RewardAwarded:
-		return r.award(said.Times)
+		return r.award(n)
 	case event.RewardSpent, event.Expired:
-		if r.Spent.has(said.Times) || r.Expired.has(said.Times) {
+		if r.Spent.has(n) || r.Expired.has(n) {
 			return false
 		}
-		r.award(said.Times)
-		if said.Status == event.RewardSpent {
-			r.Spent.add(said.Times)
+		r.award(n)
+		if status == event.RewardSpent {
+			r.Spent.add(n)
 		} else {
-			r.Expired.add(said.Times)
+			r.Expired.add(n)
 		}
 		return true
 	}
 	switch {
-	case said.Times < r.Awarded.top() || said.Times < r.Round:
+	case n < r.Awarded.top() || n < r.Round:
 		return false // of a round that is over
-	case said.Times > r.Round:
-		r.Round, r.Started, r.Completed = said.Times, false, false
-	case r.Completed || r.Started && late && said.Status == event.InProgress:
+	case n > r.Round:
+		r.Round, r.Started, r.Completed = n, false, false
+	case r.Completed || r.Started && late && status == event.InProgress:
 		return false
 	}
 	r.Started = true
-	r.Completed = said.Status == event.Completed
+	r.Completed = status == event.Completed
 	return true
 }
 

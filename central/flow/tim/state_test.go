@@ -73,8 +73,8 @@ func envelopes() *rapid.Generator[event.Envelope] {
 		e := event.Envelope{ID: fmt.Sprint(rapid.IntRange(0, 1000).Draw(t, "id")), Status: rapid.SampledFrom(event.Statuses()).Draw(t, "status")}
 		e.Stamps[event.CPP] = time.UnixMicro(rapid.Int64Range(1, 20).Draw(t, "at"))
 		e.Rewards = []event.Reward{{
-			SchemeID: rapid.SampledFrom([]string{"coffee", "cake"}).Draw(t, "scheme"), Status: e.Status,
-			Times: rapid.Int64Range(0, 4).Draw(t, "times"),
+			SchemeID: rapid.SampledFrom([]string{"coffee", "cake"}).Draw(t, "scheme"),
+			Times:    rapid.Int64Range(0, 4).Draw(t, "times"),
 		}}
 		return e
 	})

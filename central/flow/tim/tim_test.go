@@ -42,7 +42,7 @@ func enriched(w *flowtest.World, a record.Attempt, status event.Status, times in
 	e, _ := w.Activity(a, status, cause)
 	e = e.Next(event.DEC, event.TypeEnriched, 0, e.Time)
 	e.Tags = []string{"loyalty", "stamps"}
-	e.Rewards = []event.Reward{{SchemeID: "coffee", Status: status, Times: times}}
+	e.Rewards = []event.Reward{{SchemeID: "coffee", Times: times}}
 	return e
 }
 
