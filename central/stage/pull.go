@@ -77,7 +77,7 @@ type held struct {
 
 // keep tells the server of the events held, before it gives them to another.
 func (s *Stage) keep(ctx context.Context) {
-	for sleep(ctx, heartbeat) {
+	for sleep(ctx, heartbeat/4) {
 		var old []*held
 		s.mu.Lock()
 		for h := range s.held {

@@ -213,7 +213,7 @@ func TestOneAccountDoesNotTakeEverySlot(t *testing.T) {
 // An event that takes longer than the server waits for a dead instance is not given to another.
 func TestAnEventThatTakesLongIsKept(t *testing.T) {
 	w := open(t)
-	w.ackWait(3 * time.Second)
+	w.ackWait(4 * time.Second)
 	acks, err := w.Conn.SubscribeSync("$JS.ACK.>")
 	w.Must(err)
 	w.Must(w.Conn.Flush())

@@ -227,11 +227,16 @@ func TestStatesFade(t *testing.T) {
 	}
 }
 
-// Events of many attempts in any order, each sent twice, two instances, of which one dies: what passes keeps the rules
-// whichever instance was first.
-func TestInstancesAgree(t *testing.T) {
+// Events of many attempts in any order, each sent twice, two instances: what passes keeps the rules whichever instance
+// was first.
+func TestInstancesAgree(t *testing.T) { instancesAgree(t, false) }
+
+// The same if one of them dies.
+func TestInstancesAgreeAfterACrash(t *testing.T) { instancesAgree(t, true) }
+
+func instancesAgree(t *testing.T, crash bool) {
 	w := open(t)
-	crash := w.Run(tim.New(w.Base()).Run)
+	stop := w.Run(tim.New(w.Base()).Run)
 	w.Run(tim.New(w.Base()).Run)
 	var events []event.Envelope
 	const attempts, rounds = 20, 3
@@ -251,12 +256,12 @@ func TestInstancesAgree(t *testing.T) {
 	for i, e := range events {
 		sent[event.NextID(e.ID, event.TIM, 0)] = e
 		put(w, e)
-		if i == len(events)/2 {
-			crash()
+		if crash && i == len(events)/2 {
+			stop()
 		}
 	}
 	w.Settle(subjects.TIM)
-	passed := map[string]map[string]bool{} // ids by attempt, status and times; a crash may have brought one again
+	passed := map[string]map[string]bool{} // ids by attempt, status and times
 	stream, err := w.JS.Stream(t.Context(), w.Net.FlowStream())
 	w.Must(err)
 	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(w.Net.Relevant()))
@@ -269,6 +274,9 @@ func TestInstancesAgree(t *testing.T) {
 		key := fmt.Sprint(e.Attempt, e.Status, e.Rewards[0].Times)
 		if passed[key] == nil {
 			passed[key] = map[string]bool{}
+		}
+		if passed[key][e.ID] && !crash {
+			t.Errorf("%s has passed twice", key)
 		}
 		passed[key][e.ID] = true
 	}
