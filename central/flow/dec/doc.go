@@ -20,6 +20,6 @@
 //
 // PPH slow, down or busy: the event waits, and is asked for again for as long as it takes. A promoCode that PPH does not
 // know, or a rewardProgress without its rewardScheme, is asked for again for two minutes or a little more from the moment
-// at which the event came in, since the promotion may be on its way; then the event is a dead letter, to replay once the promotion is
-// put. An event is never passed on without all its enrichments.
+// at which the event came in, since the promotion may be on its way; then the event is a dead letter, to replay once the
+// promotion is put. An event is never passed on without all its enrichments.
 package dec
