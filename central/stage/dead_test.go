@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/central/stage"
+	"tillstream/central/streams"
 	"tillstream/subjects"
 	"tillstream/subjects/event"
 )
@@ -242,4 +243,27 @@ func sameWords(a, b string) bool {
 		}
 	}
 	return len(x) == len(y)
+}
+
+// An event that fails is no reason to wait when the consumer has to be read anew.
+func TestALostConsumerIsReadAgainBesideAnEventThatFails(t *testing.T) {
+	w := open(t)
+	bad := w.event(9, 0).Attempt
+	failing := make(chan struct{}, 100)
+	w.run(w.config(func(ctx context.Context, in *stage.Input) error {
+		if in.Attempt != bad {
+			return nil
+		}
+		failing <- struct{}{}
+		<-ctx.Done() // as long as the stage runs
+		return ctx.Err()
+	}))
+	w.put(9, 0)
+	w.wait("the event that fails", failing)
+	w.Must(w.JS.DeleteConsumer(t.Context(), w.Net.FlowStream(), subjects.TIM.String()))
+	w.Must(streams.ApplyConsumers(t.Context(), w.JS, w.Net))
+	id := w.put(1, 1)
+	if got := w.Expect(w.Net.Relevant()); got.ID != out(id) {
+		t.Errorf("got %s, want %s", got.ID, out(id))
+	}
 }
