@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"tillstream/central/stage"
 	"tillstream/central/streams"
@@ -326,11 +327,7 @@ func TestAStagePausesWithItsConsumer(t *testing.T) {
 		t.Fatalf("pause: %+v, %v", p, err)
 	}
 	w.put(1, 2)
-	c, err := w.JS.Consumer(t.Context(), w.Net.FlowStream(), subjects.TIM.String())
-	w.Must(err)
-	if i := c.CachedInfo(); i.NumPending != 1 || !i.Paused {
-		t.Errorf("paused, it is %+v", i)
-	}
+	w.Until("an event waits", subjects.TIM, func(i *jetstream.ConsumerInfo) bool { return i.NumPending == 1 && i.Paused })
 	w.ExpectNone(w.Net.Relevant())
 	_, err = stream.ResumeConsumer(t.Context(), subjects.TIM.String())
 	w.Must(err)
