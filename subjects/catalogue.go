@@ -117,7 +117,7 @@ func partsSubjects() []Entry {
 	}, {
 		Name: "pphPromotion", Builder: "Net.PPHPromotion", Pattern: "{brand}.pph.promotion",
 		From: "DEC", To: "PPH", Travel: Request, State: Built,
-		Payload: "promoCode", Reply: "JSON: what is known of the promotion (progress.Promotion)", Source: "004 §1; R80",
+		Payload: "promoCode; header ce-attemptid", Reply: "event.PPHPromotion: what is known of the promotion", Source: "004 §1; R80",
 	}, {
 		Name: "desDecide", Builder: "Net.DESDecide", Pattern: "{brand}.des.decide",
 		From: "FRED", To: "DES", Travel: Request, State: Built,

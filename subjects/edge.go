@@ -155,6 +155,7 @@ const (
 	ServiceReplica = "tillstream-replica"
 	ServiceKeyRing = "tillstream-keyring"
 	ServiceScrub   = "tillstream-scrub"
+	ServicePPH     = "tillstream-pph"
 	ServiceDES     = "tillstream-des"
 	ServiceCSL     = "tillstream-csl"
 )
@@ -162,5 +163,5 @@ const (
 // Services gives every service name.
 func Services() []string {
 	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica,
-		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL}
+		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH}
 }

@@ -20,9 +20,12 @@ import (
 // Input is an event as it came.
 type Input struct {
 	event.Envelope
-	Subject   string
-	Data      []byte
-	Tries     int  // of this instance, from 1
+	Subject  string
+	Data     []byte
+	Sequence uint64    // of the message in the flow's stream: the same however often it is delivered
+	Stored   time.Time // when the stream took it
+	// Tries counts from 1: those here, and for each time that it was delivered before, those that it had at least.
+	Tries     int
 	Delivered bool // before: to this instance or another, which may have published what it made of it
 }
 
@@ -45,7 +48,7 @@ type Config struct {
 	Handle Handler
 
 	Ordered bool             // events of one account one after the other
-	AtOnce  int              // events under way; zero: 512
+	AtOnce  int              // events held; zero: 512
 	Now     func() time.Time // nil: time.Now
 	Metrics *Metrics         // nil: none
 	Log     *slog.Logger
@@ -54,10 +57,11 @@ type Config struct {
 // Stage is one instance.
 type Stage struct {
 	cfg   Config
-	slots chan struct{}
+	slots chan struct{} // one for each event that is held, or asked for
 
-	mu   sync.Mutex
-	last map[string]chan struct{} // guarded by mu: by account, closed when its last event so far is done
+	mu    sync.Mutex
+	held  map[*held]struct{} // guarded by mu
+	lines map[string]*line   // guarded by mu: by account, if they are Ordered
 }
 
 // New makes a Stage.
@@ -72,7 +76,9 @@ func New(cfg Config) *Stage {
 		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	cfg.Log = cfg.Log.With("stage", cfg.Stage.String())
-	return &Stage{cfg: cfg, slots: make(chan struct{}, cfg.AtOnce), last: map[string]chan struct{}{}}
+	return &Stage{
+		cfg: cfg, slots: make(chan struct{}, cfg.AtOnce), held: map[*held]struct{}{}, lines: map[string]*line{},
+	}
 }
 
 // rejection is an error that no repetition mends.
@@ -85,108 +91,33 @@ func Reject(err error) error { return rejection{err} }
 
 // Run handles events until ctx ends, and waits for those under way.
 func (s *Stage) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.keep(ctx) })
 	for n := 1; ctx.Err() == nil; n++ {
-		err := s.consume(ctx)
+		err := s.pull(ctx, &wg)
 		if ctx.Err() != nil {
 			break
 		}
 		s.cfg.Log.Debug("reads its stream again", "err", err)
 		sleep(ctx, backoff(min(n, 3)))
 	}
+	wg.Wait()
 	return nil
 }
 
-// consume handles events for as long as the consumer is there.
-func (s *Stage) consume(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, answerWithin)
-	consumer, err := s.cfg.JS.Consumer(asking, s.cfg.Net.FlowStream(), s.cfg.Stage.String())
-	cancel()
-	if err != nil {
-		return err
-	}
-	lost := make(chan error, 1)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	c, err := consumer.Consume(func(m jetstream.Msg) {
-		select {
-		case s.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		s.start(ctx, &wg, m)
-	}, jetstream.PullMaxMessagesWithBytesLimit(s.cfg.AtOnce, pullBytes), jetstream.PullHeartbeat(heartbeat),
-		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-			select {
-			case lost <- err:
-			default:
-			}
-		}))
-	if err != nil {
-		return err
-	}
-	defer func() { c.Stop(); <-c.Closed() }()
-	select {
-	case err := <-lost:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
-}
-
-const (
-	answerWithin = 5 * time.Second
-	heartbeat    = 2 * time.Second
-	// pullBytes bounds what the server sends before it is asked again: PublishAsync and pulls both stall on what
-	// fills a connection.
-	pullBytes = 4 << 20
-)
-
-// start handles an event in a goroutine of its own, after the one before it of its account if that is asked for.
-func (s *Stage) start(ctx context.Context, wg *sync.WaitGroup, m jetstream.Msg) {
+// handle brings an event to its end: published and acknowledged, or rejected, or given back, or left because ctx
+// has ended.
+func (s *Stage) handle(ctx context.Context, m jetstream.Msg) {
 	arrived := s.cfg.Now()
-	if !s.cfg.Ordered {
-		wg.Go(func() {
-			defer func() { <-s.slots }()
-			s.handle(ctx, m, arrived)
-		})
-		return
-	}
-	account, done := m.Headers().Get("ce-subject"), make(chan struct{})
-	s.mu.Lock()
-	before := s.last[account]
-	s.last[account] = done
-	s.mu.Unlock()
-	wg.Go(func() {
-		defer func() {
-			s.mu.Lock()
-			if s.last[account] == done {
-				delete(s.last, account)
-			}
-			s.mu.Unlock()
-			close(done)
-			<-s.slots
-		}()
-		if before != nil {
-			select {
-			case <-before:
-			case <-ctx.Done():
-				return
-			}
-		}
-		s.handle(ctx, m, arrived)
-	})
-}
-
-// handle brings an event to its end: published and acknowledged, or rejected, or left because ctx has ended.
-func (s *Stage) handle(ctx context.Context, m jetstream.Msg, arrived time.Time) {
 	s.cfg.Metrics.in(s.cfg.Stage)
-	in, err := s.read(m)
-	for n := 1; ; n++ {
+	in, never := s.read(m)
+	for ; ; in.Tries++ {
+		err := never
 		if err == nil {
-			in.Tries = n
 			err = s.once(ctx, in)
 		}
-		if r, never := errors.AsType[rejection](err); never {
+		if r, ok := errors.AsType[rejection](err); ok {
+			never = err // whatever becomes of its burial, it is not handled again
 			err = s.bury(ctx, m, in.Tries, r.error)
 		}
 		if err == nil {
@@ -196,11 +127,14 @@ func (s *Stage) handle(ctx context.Context, m jetstream.Msg, arrived time.Time) 
 			return // whoever comes next is given it again
 		}
 		s.cfg.Metrics.again(s.cfg.Stage)
-		s.cfg.Log.Debug("handles an event again", "subject", m.Subject(), "event", in.ID, "attempt", n, "err", err)
-		if !s.rest(ctx, m, backoff(n)) {
+		s.cfg.Log.Debug("handles an event again", "subject", m.Subject(), "event", in.ID, "attempt", in.Tries, "err", err)
+		if in.Tries >= hereTries {
+			s.giveBack(m, backoff(in.Tries))
 			return
 		}
-		err = nil
+		if !sleep(ctx, backoff(in.Tries)) {
+			return
+		}
 	}
 	// From here on the outputs are kept. If the acknowledgement is lost the event comes again, and so do they.
 	if err := m.Ack(); err != nil {
@@ -213,7 +147,9 @@ func (s *Stage) handle(ctx context.Context, m jetstream.Msg, arrived time.Time) 
 func (s *Stage) read(m jetstream.Msg) (*Input, error) {
 	in := &Input{Subject: m.Subject(), Tries: 1}
 	if meta, err := m.Metadata(); err == nil {
+		in.Sequence, in.Stored = meta.Sequence.Stream, meta.Timestamp
 		in.Delivered = meta.NumDelivered > 1
+		in.Tries = int(min(meta.NumDelivered-1, 1000))*hereTries + 1
 	}
 	var err error
 	in.Envelope, in.Data, err = event.Receive(m.Headers(), m.Data())
@@ -244,6 +180,9 @@ func (s *Stage) once(ctx context.Context, in *Input) error {
 	}
 	for i := range outputs {
 		o := &outputs[i]
+		if len(o.Data) > event.MaxData {
+			return Reject(fmt.Errorf("what comes of it has %d bytes of data: the next stage takes %d", len(o.Data), event.MaxData))
+		}
 		m := &nats.Msg{Subject: o.Subject, Header: o.Envelope.Headers(), Data: o.Data}
 		if err := s.publish(ctx, m); err != nil {
 			return err
@@ -257,24 +196,20 @@ func (s *Stage) once(ctx context.Context, in *Input) error {
 func (s *Stage) publish(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	if _, err := s.cfg.JS.PublishMsg(ctx, m); err != nil {
-		return fmt.Errorf("publish on %s: %w", m.Subject, err)
+	_, err := s.cfg.JS.PublishMsg(ctx, m)
+	if err != nil {
+		err = fmt.Errorf("publish on %s: %w", m.Subject, err)
 	}
-	return nil
+	if errors.Is(err, nats.ErrMaxPayload) { // headers count too; it will not fit the next time either
+		err = Reject(err)
+	}
+	return err
 }
 
-// rest waits, and keeps the event meanwhile; false: ctx has ended.
-func (s *Stage) rest(ctx context.Context, m jetstream.Msg, d time.Duration) bool {
-	for ; d > 0; d -= heartbeat {
-		if err := m.InProgress(); err != nil {
-			s.cfg.Log.Debug("keep an event", "subject", m.Subject(), "err", err) // it comes again, here or elsewhere
-		}
-		if !sleep(ctx, min(d, heartbeat)) {
-			return false
-		}
-	}
-	return true
-}
+// hereTries is how often an event is tried before it goes back to the stream, to come again, here or elsewhere, when it
+// has rested: so that events that fail do not keep the others out. It is 3 to 5 seconds, and longer where nothing
+// answers: an election passes meanwhile, and order is kept.
+const hereTries = 7
 
 // backoff gives the wait after so many tries: 50 ms, doubled each time up to 30 s, and up to half as much more by
 // chance.

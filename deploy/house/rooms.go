@@ -29,6 +29,7 @@ func rooms() []room {
 		{path: "subjects", outside: onlyStandard()},
 		{path: "subjects/gen", may: []string{"subjects"}, outside: onlyStandard()},
 		{path: "subjects/event", may: []string{"subjects", "kv/record"}},
+		{path: "subjects/event/gen", may: []string{"subjects", "subjects/event", "kv/record"}, outside: onlyStandard()},
 		{path: "subjects/service"},
 		{path: "kv", may: []string{"subjects", "kv/record"}},
 		{path: "kv/gen", may: []string{"kv"}, outside: onlyStandard()},

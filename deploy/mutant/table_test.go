@@ -14,6 +14,7 @@ type mutant struct {
 // mutants are the laws' guards, then the repairs of README's table of bugs that lie in one place.
 func mutants() []mutant {
 	const rep, bks, jrn = "central/replica", "central/books", "edge/journal"
+	const stg, tim = "central/stage", "central/flow/tim"
 	return []mutant{
 		{name: "the compare-and-set", file: rep + "/writer.go", in: rep, test: "TestCandidatesOfTheSameMomentAreNotBothTheWriter",
 			old: "jetstream.WithExpectLastSequencePerSubject(after), ", new: "jetstream.WithMsgID(fmt.Sprint(after, time.Now())), "},
@@ -146,5 +147,19 @@ func mutants() []mutant {
 			old: `need(p != "" && strings.Trim`, new: `need(strings.Trim`},
 		{name: "a link that stays down is enabled anew", file: "edge/leaf/run.go", in: "edge/leaf", test: "TestRunEnablesADeadLinkAnewAndKeepsTheTills",
 			old: "disabled = l.enable(false) || disabled", new: "_ = disabled"},
+		{name: "a stage publishes, then acknowledges", file: stg + "/stage.go", in: stg, test: "TestAKillBetweenPublishAndAck",
+			old: "		err := never\n", new: "		_, err := m.Ack(), never\n"},
+		{name: "an event that is held is nobody else's", file: stg + "/pull.go", in: stg, test: "TestAnEventThatTakesLongIsKept",
+			old: "if err := h.m.InProgress(); err != nil {", new: "if err := error(nil); err != nil {"},
+		{name: "one account does not take every slot", file: stg + "/pull.go", in: stg, test: "TestOneAccountDoesNotTakeEverySlot",
+			old: "if l.long > s.maxLine() {", new: "if l.long < 0 {"},
+		{name: "an event that fails goes back", file: stg + "/stage.go", in: stg, test: "TestThoseThatFailLetTheOthersPass",
+			old: "if in.Tries >= hereTries {", new: "if in.Tries < 0 {"},
+		{name: "what is no event stays so", file: stg + "/stage.go", in: stg, test: "TestABurialFails",
+			old: "never = err // ", new: "never = nil // "},
+		{name: "TIM knows the message that made a state", file: tim + "/state.go", in: tim, test: "TestACrashBetweenStateAndPublish",
+			old: "if p.ID == e.ID && p.Sequence == sequence {", new: "if p.ID == e.ID && p.Sequence < sequence {"},
+		{name: "TIM's compare-and-set", file: tim + "/states.go", in: tim, test: "TestInstancesAgree",
+			old: "		if err == nil {\n", new: "		if err == nil || errors.Is(err, kv.ErrConflict) {\n"},
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +23,7 @@ type Envelope struct {
 	Attempt record.Attempt // the account is the subject
 	Status  Status
 	Tags    []string   // of the promotion, once DEC has added them
+	Rewards []Reward   // that the event is about, once DEC has added them: TIM goes by them
 	Receipt record.RID // that brought it about; zero: none
 	Trace   string     // W3C traceparent; empty: none
 	Stamps  Stamps
@@ -80,6 +79,7 @@ const (
 	headerAttempt  = "ce-attemptid"
 	headerStatus   = "ce-status"
 	headerTags     = "ce-tags" // separated by commas
+	headerRewards  = "ce-rewards"
 	headerReceipt  = "ce-receipt"
 	headerTrace    = "ce-traceparent"
 	headerDecision = "has-decision" // no attribute of the event: document 004 names the header
@@ -105,6 +105,9 @@ func (e *Envelope) Headers() map[string][]string {
 	h.put(headerStatus, string(e.Status))
 	if len(e.Tags) > 0 {
 		h.put(headerTags, escape(strings.Join(e.Tags, ",")))
+	}
+	if len(e.Rewards) > 0 {
+		h.put(headerRewards, escape(writeRewards(e.Rewards)))
 	}
 	if e.Receipt != (record.RID{}) {
 		h.put(headerReceipt, e.Receipt.String())
@@ -149,6 +152,9 @@ func ReadEnvelope(header map[string][]string) (Envelope, error) {
 	}
 	if tags := r.text(headerTags); tags != "" {
 		e.Tags = strings.Split(tags, ",")
+	}
+	if r.has(headerRewards) {
+		e.Rewards = take(&r, headerRewards, readRewards)
 	}
 	if r.has(headerReceipt) {
 		e.Receipt = take(&r, headerReceipt, record.ParseRID)
@@ -200,7 +206,7 @@ func (r *flowReader) text(name string) string {
 }
 
 func (r *flowReader) need(name string) string {
-	v := r.text(name)
+	v := strings.TrimSpace(r.text(name)) // as the SDK does
 	if v == "" && r.err == nil {
 		r.err = fmt.Errorf("%w: header %s is missing", ErrEvent, name)
 	}
@@ -210,7 +216,8 @@ func (r *flowReader) need(name string) string {
 func (r *flowReader) time(name string) time.Time {
 	v := r.need(name)
 	t, err := time.Parse(time.RFC3339Nano, v)
-	if err != nil {
+	t = t.UTC()
+	if y := t.Year(); err != nil || y < 1 || y > 9999 { // in UTC it may be another year, which cannot be written
 		r.fail(name, fmt.Errorf("%q is not an RFC 3339 time", clip(v)))
 	}
 	return t
@@ -230,7 +237,11 @@ func Canonical(header map[string][]string) map[string][]string {
 	other := func(k string) bool {
 		return len(k) > len(headerPrefix) && strings.EqualFold(k[:len(headerPrefix)], headerPrefix) && strings.ToLower(k) != k
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(header)), other) {
+	any := false
+	for k := range header {
+		any = any || other(k)
+	}
+	if !any {
 		return header
 	}
 	c := make(map[string][]string, len(header))

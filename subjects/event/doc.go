@@ -10,6 +10,11 @@
 // is sent is a CloudEvent to everybody else. [FromHeaders] and [ToHeaders] do the same for an event
 // of any type, for stages that pass on what they do not know.
 //
+// In the flow of document 004 the envelope is an [Envelope], read and written by hand too, in binary mode; [Receive] takes
+// structured mode as well. A stage makes the next envelope of the one that it was given ([Envelope.Next], the binder):
+// the times at which an event passed each [Point] go with it, so that the latency of the whole way or any part is read
+// from headers alone. schema/ has a JSON Schema of each payload, printed from its type.
+//
 // Ids are made from what the event is about, never drawn: an event sent twice has one id, and a
 // consumer that keeps ids sees it once.
 //
@@ -18,3 +23,5 @@
 // What does not decode is refused with [ErrEvent] and the name of the attribute. It will not decode
 // the next time either: a stage rejects it.
 package event
+
+//go:generate go run ./gen

@@ -133,22 +133,50 @@ func (w *World) ExpectNone(subject string) {
 // Settle waits until stages have worked through all that the stream has for them.
 func (w *World) Settle(stages ...subjects.Stage) {
 	w.T.Helper()
+	for _, s := range stages {
+		last := w.last(w.Net.SubjectsOf(s))
+		// What was published just now a consumer does not count yet; its floor does not lie.
+		w.Until("stage "+s.String()+" has worked through its events", s, func(i *jetstream.ConsumerInfo) bool {
+			return i.AckFloor.Stream >= last && i.NumPending == 0 && i.NumAckPending == 0
+		})
+	}
+}
+
+// last gives the sequence of the last event on some subjects; 0: there is none.
+func (w *World) last(of []string) (last uint64) {
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(w.T.Context(), Within)
+	defer cancel()
+	stream, err := w.JS.Stream(ctx, w.Net.FlowStream())
+	w.Must(err)
+	for _, subject := range of {
+		m, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		w.Must(err)
+		last = max(last, m.Sequence)
+	}
+	return last
+}
+
+// Until waits until a stage's consumer is as it should be.
+func (w *World) Until(what string, s subjects.Stage, is func(*jetstream.ConsumerInfo) bool) {
+	w.T.Helper()
 	ctx, cancel := context.WithTimeout(w.T.Context(), Within)
 	defer cancel()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
-	for _, s := range stages {
-		for {
-			c, err := w.JS.Consumer(ctx, w.Net.FlowStream(), s.String())
-			w.Must(err)
-			if i := c.CachedInfo(); i.NumPending == 0 && i.NumAckPending == 0 {
-				break
-			}
-			select {
-			case <-look.C:
-			case <-ctx.Done():
-				w.T.Fatalf("stage %s has not worked through its events: %+v", s, c.CachedInfo())
-			}
+	for {
+		c, err := w.JS.Consumer(ctx, w.Net.FlowStream(), s.String())
+		w.Must(err)
+		if is(c.CachedInfo()) {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			w.T.Fatalf("wait in vain until %s: %+v", what, c.CachedInfo())
 		}
 	}
 }
