@@ -8,15 +8,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tillstream/central/flow"
+	"tillstream/central/flow/bcg"
+	"tillstream/central/flow/csl"
+	"tillstream/central/flow/dec"
+	"tillstream/central/flow/des"
+	"tillstream/central/flow/fred"
+	"tillstream/central/flow/pph"
+	"tillstream/central/flow/tim"
 	"tillstream/central/stage"
 	"tillstream/central/streams"
 )
 
-// openFlow makes the components of the event flow, where this centre runs it. Each stage runs on every node; their
-// instances share its consumer, and services share their questions.
-func (n *Node) openFlow(registry *prometheus.Registry) error {
+// openFlow makes the components of the event flow, where this centre runs it. Each runs on every node: instances of
+// a stage share its consumer, those of a service its questions.
+func (n *Node) openFlow(registry *prometheus.Registry) {
 	if !n.cfg.Flow {
-		return nil
+		return
 	}
 	net := n.cfg.Net()
 	n.docs = flow.NewDocuments(net, n.js, n.log)
@@ -24,20 +31,8 @@ func (n *Node) openFlow(registry *prometheus.Registry) error {
 		Net: net, Conn: n.conn, JS: n.js, Docs: n.docs, Stages: stage.NewMetrics(registry), Registry: registry,
 		Now: time.Now, Log: n.log,
 	}
-	_ = b
-	n.serve = append(n.serve, n.docs.Run)
-	return nil
-}
-
-// flowing runs a component once this node has the flow's documents: by the default settings it would do what the
-// brand does not want.
-func (n *Node) flowing(run func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := n.docs.Wait(ctx); err != nil {
-			return nil //nolint:nilerr // the node stops
-		}
-		return run(ctx)
-	}
+	n.serve = append(n.serve, n.docs.Run,
+		dec.New(b).Run, pph.New(b).Run, tim.New(b).Run, fred.New(b).Run, des.New(b).Run, bcg.New(b).Run, csl.New(b).Run)
 }
 
 // ensureConsumers makes the stages' consumers.

@@ -103,7 +103,8 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, JS: n.js, Log: n.log}).Run,
 		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net.Brand), Log: n.log}).Run,
 	}
-	return n, n.openFlow(registry)
+	n.openFlow(registry)
+	return n, nil
 }
 
 func (n *Node) openHub(registry prometheus.Registerer) error {

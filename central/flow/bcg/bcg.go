@@ -71,7 +71,7 @@ func (b *BCG) handle(ctx context.Context, in *stage.Input) ([]stage.Output, erro
 		return nil, stage.Reject(err)
 	}
 	s, now := b.Docs.Settings(), b.Now()
-	m, reward, err := draft(&d, in.Time, s)
+	m, reward, err := draft(&d, &in.Envelope, s)
 	if err != nil {
 		return nil, stage.Reject(err)
 	}

@@ -16,7 +16,7 @@
 //     was delivered or a 404 if the customer is not on-site. In the latter case, the message is queued in MSQ."
 //
 // What a message speaks of, where an event has several rewards: of those with a DECISION, for REWARD_AWARDED the last
-// that was awarded, which has the greatest target; for other types the first that was not, which is the nearest. If
+// that was awarded by this event (its header ce-rewards), which has the greatest target; for other types the first that was not, which is the nearest. If
 // there is none such, the last with a DECISION.
 //
 // Events of one account are handled one after the other, so that their messages come in their order.

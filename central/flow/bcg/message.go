@@ -16,15 +16,15 @@ const maxAhead = 10 * time.Minute
 
 // draft makes an event's message without its words, and gives the reward of which it speaks. It refuses an event
 // that contradicts itself.
-func draft(d *event.DecidedEvent, at time.Time, s progress.Settings) (m event.OnsiteMessage, reward *event.EnrichedProgress, err error) {
+func draft(d *event.DecidedEvent, e *event.Envelope, s progress.Settings) (m event.OnsiteMessage, reward *event.EnrichedProgress, err error) {
 	wrong := func(text string, args ...any) (event.OnsiteMessage, *event.EnrichedProgress, error) {
 		return m, nil, fmt.Errorf("%w: data of %s: %w", event.ErrEvent, event.TypeDecided, fmt.Errorf(text, args...))
 	}
-	reward = about(d)
+	reward = about(d, e.Rewards)
 	switch {
 	case reward == nil || d.Verdict != event.Decision:
 		return wrong("decision: there is none, but its header %s brought it here", event.HasDecision)
-	case d.OccurredAt.IsZero() || d.OccurredAt.After(at.Add(maxAhead)):
+	case d.OccurredAt.IsZero() || d.OccurredAt.After(e.Time.Add(maxAhead)):
 		return wrong("occurredAt: want a time, at most %v after the event's own, got %v", maxAhead, d.OccurredAt)
 	case d.Delivery == event.NoDelivery: // dropped, whatever its type
 	case d.Delivery != event.Toast && d.Delivery != event.FullScreen:
@@ -45,8 +45,11 @@ func draft(d *event.DecidedEvent, at time.Time, s progress.Settings) (m event.On
 
 // about gives the reward of which an event's message speaks, see the package's documentation; nil: no reward has a
 // decision.
-func about(d *event.DecidedEvent) (reward *event.EnrichedProgress) {
-	decided := map[string]bool{}
+func about(d *event.DecidedEvent, rewards []event.Reward) (reward *event.EnrichedProgress) {
+	decided, named := map[string]bool{}, map[string]bool{}
+	for _, r := range rewards {
+		named[r.SchemeID] = true
+	}
 	for _, v := range d.Decisions {
 		if v.Verdict == event.Decision {
 			decided[v.RewardSchemeID] = true
@@ -55,7 +58,8 @@ func about(d *event.DecidedEvent) (reward *event.EnrichedProgress) {
 	awards, found := d.MessageOf == event.MessageRewardAwarded, false
 	for i := range d.RewardProgress {
 		p := &d.RewardProgress[i]
-		switch awarded := p.Status == event.RewardAwarded; {
+		// An activity shows all its rewards, those that were awarded before too; its headers name those that are news.
+		switch awarded := p.Status == event.RewardAwarded && (len(named) == 0 || named[p.RewardSchemeID]); {
 		case !decided[p.RewardSchemeID]:
 		case awarded && awards:
 			reward, found = p, true

@@ -26,6 +26,7 @@ func TestWhatAMessageTells(t *testing.T) {
 	for i, c := range []struct {
 		name      string
 		promotion string
+		rewards   []event.Reward // in its headers
 		status    event.Status
 		week      int
 		decided   []string
@@ -38,6 +39,10 @@ func TestWhatAMessageTells(t *testing.T) {
 			progress("pie", 5, 5, event.RewardAwarded), progress("none", 5, 9, event.InProgress),
 		},
 		want: map[event.Variable]string{"reward": "cake", "progress": "5", "target": "5", "remaining": "0", "code": "C-cake"},
+	}, {
+		name: "that which was awarded now", status: event.RewardAwarded, decided: []string{"tea", "cake"}, rewards: []event.Reward{{SchemeID: "tea"}},
+		progress: []event.EnrichedProgress{progress("tea", 5, 3, event.RewardAwarded), progress("cake", 5, 5, event.RewardAwarded)},
+		want:     map[event.Variable]string{"reward": "tea", "progress": "5", "target": "3", "remaining": "0", "code": "C-tea"},
 	}, {
 		name: "the nearest that was not", status: event.Unqualified, week: 1, decided: []string{"tea", "cake", "pie"},
 		progress: []event.EnrichedProgress{
@@ -64,6 +69,7 @@ func TestWhatAMessageTells(t *testing.T) {
 			v.Decisions = append(v.Decisions, event.Decided{RewardSchemeID: id, Verdict: event.Decision})
 		}
 		v.Decisions = append(v.Decisions, event.Decided{RewardSchemeID: "pie", Verdict: event.NoDecision})
+		e.Rewards = c.rewards
 		d.publish(e, v)
 		q, err := event.ReadContentQuestion(d.came(d.csl).data)
 		d.Must(err)
