@@ -55,7 +55,7 @@ func TestEveryKeyIsInTheCatalogue(t *testing.T) {
 	of := record.Attempt{Account: record.AccountID{1}, Promo: promo, Attempt: attempt}
 	named := strings.NewReplacer(of.Account.String(), "{account}", "p-1", "{promo}", "a-1", "{attempt}", "0042", "{store}", "t1", "{till}")
 	for _, key := range []string{
-		kv.PromoKey(promo), kv.ProgressKey(of.Account, promo), kv.CycleKey(promo, attempt), kv.CursorKey, kv.AttemptKey(of),
+		kv.PromoKey(promo), kv.ProgressKey(of.Account, promo), kv.CycleKey("{component}", promo, attempt), kv.CursorKey, kv.AttemptKey(of),
 		kv.TemplateKey("{tag}", "{language}"), kv.PresenceKey(of.Account, subjects.StoreID{Token: subjects.MustToken("0042")}, subjects.TillID{Token: subjects.MustToken("t1")}),
 		kv.ClaimKey("{id}"), kv.WaitKey(of.Account, "{id}"), kv.TombstoneKey(of),
 	} {
