@@ -260,3 +260,41 @@ func TestPutIsNotTheWholeWait(t *testing.T) {
 		})
 	}
 }
+
+func TestScanEndsWithWhatIsThere(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	for _, key := range []string{kv.ReferencePart("bb"), kv.ReferenceHead, kv.ReferencePart("aa")} {
+		if _, err := s.Put(ctx, key, []byte("of "+key), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	err := s.Scan(ctx, kv.ReferencePart("*"), func(r kv.Record) error {
+		got = append(got, r.Key+" "+string(r.Value))
+		return nil
+	})
+	if want := []string{"part.bb of part.bb", "part.aa of part.aa"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("scanned %q, %v; want %q", got, err, want)
+	}
+	enough := errors.New("enough")
+	if err := s.Scan(ctx, ">", func(kv.Record) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("a scan whose reader fails gives %v", err)
+	}
+}
+
+func TestProgressKeysComeApart(t *testing.T) {
+	account := record.AccountID{1, 15: 2}
+	promo, err := record.ParsePromoCode("STAMPS_2-x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, p, err := kv.ProgressOf(kv.ProgressKey(account, promo))
+	if err != nil || a != account || p != promo {
+		t.Errorf("got %s %s, %v", a, p, err)
+	}
+	for _, key := range []string{"", kv.CursorKey, kv.ProgressKeys(account), kv.PromoProgressKeys(promo), "tim.x.y.z"} {
+		if _, _, err := kv.ProgressOf(key); err == nil {
+			t.Errorf("key %q is taken for one shopper's progress", key)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func (n *Endings) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := n.watch(ctx)
 		if err != nil && ctx.Err() == nil {
-			n.base.Log.Debug("close cycles again, later", "stage", n.by.String(), "err", err)
+			n.base.Log.Debug("close cycles again, later", "err", err)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
@@ -139,33 +139,43 @@ func (n *Endings) close(ctx context.Context, cal *progress.Calendar, p *progress
 	if err != nil {
 		return err
 	}
-	var e ending
-	r, err := bucket.Get(ctx, key)
-	switch {
-	case errors.Is(err, kv.ErrNone):
-		e.Begun = n.base.Now().UnixMilli()
-		if r.Revision, err = n.keep(ctx, bucket, key, &e, 0); err != nil {
-			return err
-		}
-	case err != nil:
+	e, revision, err := n.begin(ctx, bucket, key)
+	if err != nil {
 		return err
-	default:
-		if err := json.Unmarshal(r.Value, &e); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
 	}
 	if e.Done == 0 {
 		if e.Seen, e.Told, err = n.tell(ctx, bucket, cal, p, at); err != nil {
 			return err
 		}
 		e.Done = n.base.Now().UnixMilli()
-		if _, err := n.keep(ctx, bucket, key, &e, r.Revision); err != nil && !errors.Is(err, kv.ErrConflict) {
+		if _, err := n.keep(ctx, bucket, key, &e, revision); err != nil && !errors.Is(err, kv.ErrConflict) {
 			return err // a conflict: another node was as far
 		}
-		n.base.Log.Info("closed a cycle", "stage", n.by.String(), "promotion", p.Code.String(), "attempt", at.String(), "shoppers", e.Seen, "told", e.Told)
+		n.base.Log.Info("closed a cycle", "promotion", p.Code.String(), "attempt", at.String(), "shoppers", e.Seen, "told", e.Told)
 	}
 	n.done[key] = true
 	return nil
+}
+
+// begin reads how far a cycle's end was worked through, or notes that it is begun.
+func (n *Endings) begin(ctx context.Context, bucket *kv.Store, key string) (e ending, revision uint64, err error) {
+	for {
+		r, err := bucket.Get(ctx, key)
+		switch {
+		case errors.Is(err, kv.ErrNone):
+			e = ending{Begun: n.base.Now().UnixMilli()}
+			if revision, err = n.keep(ctx, bucket, key, &e, 0); errors.Is(err, kv.ErrConflict) {
+				continue // another node has begun it
+			}
+			return e, revision, err
+		case err != nil:
+			return e, 0, err
+		}
+		if err := json.Unmarshal(r.Value, &e); err != nil {
+			return e, 0, fmt.Errorf("%s: %w", key, err)
+		}
+		return e, r.Revision, nil
+	}
 }
 
 func (n *Endings) keep(ctx context.Context, bucket *kv.Store, key string, e *ending, was uint64) (uint64, error) {

@@ -59,19 +59,26 @@ func (c *CPP) Run(ctx context.Context) error {
 	defer wg.Wait()
 	for n := 0; ctx.Err() == nil; n++ {
 		worked, err := c.work(ctx)
-		if worked {
+		if worked || err == nil {
 			n = 0
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case n == stuck:
+			c.b.Log.Warn("receipts are not counted: tries on", "tries", n, "err", err)
+		default:
 			c.b.Log.Debug("reads posted receipts again", "err", err)
 		}
 		sleep(ctx, idle(n, err))
 	}
 	return nil
 }
+
+// stuck is after how many tries a person should look.
+const stuck = 10
 
 // idle is how long a node rests that does not write, or for which something failed.
 func idle(n int, err error) time.Duration {

@@ -40,7 +40,8 @@ func (c *CPP) load(ctx context.Context) error {
 		return err
 	default:
 		if err := json.Unmarshal(r.Value, &c.cursor.kept); err != nil {
-			return fmt.Errorf("read CPP's cursor: %w", err)
+			c.b.Log.Error("CPP's cursor cannot be read: it begins anew", "err", err)
+			c.cursor.kept = flow.Cursor{}
 		}
 		c.cursor.revision = r.Revision
 	}
