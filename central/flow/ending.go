@@ -93,11 +93,7 @@ func (n *Endings) Look(ctx context.Context, through time.Time) error {
 	cal := settings.Calendar()
 	for _, p := range n.base.Docs.Promotions() {
 		for _, at := range ended(cal, through) {
-			start, end, err := cal.Attempt(at)
-			if err != nil {
-				return err
-			}
-			if !cal.Runs(p, end.Add(-time.Millisecond)) && !cal.Runs(p, start) {
+			if !cal.RunsIn(p, at) {
 				continue
 			}
 			if err := n.close(ctx, cal, p, at); err != nil {
@@ -190,7 +186,9 @@ func (n *Endings) keep(ctx context.Context, bucket *kv.Store, key string, e *end
 const tellAtOnce = 64
 
 // tell goes through all shoppers of a promotion.
-func (n *Endings) tell(ctx context.Context, bucket *kv.Store, cal *progress.Calendar, p *progress.Promotion, at record.AttemptID) (seen, told int64, err error) {
+func (n *Endings) tell(ctx context.Context, bucket *kv.Store, cal *progress.Calendar, p *progress.Promotion,
+	at record.AttemptID) (seen, told int64, err error) {
+	n.standings.Forget()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -232,7 +230,8 @@ func (n *Endings) tell(ctx context.Context, bucket *kv.Store, cal *progress.Cale
 
 // one closes a shopper's attempt. What that has to say is taken out of the outbox once it was said: the record may not
 // change for weeks, and nobody could tell then whether it was.
-func (n *Endings) one(ctx context.Context, cal *progress.Calendar, p *progress.Promotion, account record.AccountID, at record.AttemptID) (told bool, err error) {
+func (n *Endings) one(ctx context.Context, cal *progress.Calendar, p *progress.Promotion, account record.AccountID,
+	at record.AttemptID) (told bool, err error) {
 	err = n.standings.Change(ctx, account, p, func(st *progress.Standing) (Outcome, error) {
 		switch {
 		case st.End(cal, p, at, n.week, n.base.Now()):

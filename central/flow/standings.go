@@ -199,6 +199,15 @@ func (s *Standings) read(ctx context.Context, bucket *kv.Store, key string) (kno
 	return k, nil
 }
 
+// Forget forgets what this process has seen. Others may have changed records since, and from what was it would follow
+// that a cause has nothing to do with them: for a change that is found out, for none it is not. Whoever begins to work
+// calls it.
+func (s *Standings) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.known)
+}
+
 func (s *Standings) remember(key string, k known) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,7 +254,8 @@ func (s *Standings) publish(ctx context.Context, m *nats.Msg) error {
 }
 
 // message makes an activity of what is said: of EPPM if it is of week one, else of CPP.
-func (s *Standings) message(account record.AccountID, promo record.PromoCode, out *progress.Outbox, said *progress.Said, award progress.Award) (*nats.Msg, error) {
+func (s *Standings) message(account record.AccountID, promo record.PromoCode, out *progress.Outbox, said *progress.Said,
+	award progress.Award) (*nats.Msg, error) {
 	attempt := record.Attempt{Account: account, Promo: promo, Attempt: said.Attempt}
 	net := s.base.Net
 	e := event.Envelope{

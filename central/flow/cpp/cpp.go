@@ -103,6 +103,7 @@ func (c *CPP) work(ctx context.Context) (worked bool, err error) {
 	if !c.writes() {
 		return false, nil
 	}
+	c.standings.Forget() // another node may have worked since
 	if err := c.load(ctx); err != nil {
 		return false, err
 	}

@@ -35,7 +35,8 @@ type world struct {
 	js   jetstream.JetStream
 	docs *flow.Documents
 
-	floor uint64 // messages of the flow's stream before it are another test's
+	read  []message // the flow's stream, as far as it was read
+	floor int       // those before it are left out
 
 	mu  sync.Mutex
 	now time.Time // guarded by mu
@@ -131,11 +132,8 @@ func (w *world) promotion(document string) *progress.Promotion {
 // forget leaves out of said what was said until now.
 func (w *world) forget() {
 	w.t.Helper()
-	stream, err := w.js.Stream(w.t.Context(), w.net.FlowStream())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.floor = stream.CachedInfo().State.LastSeq
+	w.fill()
+	w.floor = len(w.read)
 }
 
 // message is an activity as it lies in the flow's stream.
@@ -148,43 +146,52 @@ type message struct {
 	eppm   event.EPPMActivity
 }
 
-// said reads all activities of an account, the first of each id; one that was said again must be the same.
-func (w *world) said(account record.AccountID) (all []message, again int) {
+// fill reads what has come to the flow's stream.
+func (w *world) fill() {
 	w.t.Helper()
 	stream, err := w.js.Stream(w.t.Context(), w.net.FlowStream())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	seen := map[string]*message{}
-	for seq := w.floor + 1; seq <= stream.CachedInfo().State.LastSeq; seq++ {
+	for seq := uint64(len(w.read)) + 1; seq <= stream.CachedInfo().State.LastSeq; seq++ {
 		raw, err := stream.GetMsg(w.t.Context(), seq)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		m := message{subject: raw.Subject, header: raw.Header, data: raw.Data}
-		if m.Envelope, err = event.ReadEnvelope(raw.Header); err != nil {
-			w.t.Fatalf("message %d: %v", seq, err)
-		}
-		if m.Attempt.Account != account {
-			continue
-		}
-		if m.Type == event.TypeEPPMActivity {
-			m.eppm, err = event.Read[event.EPPMActivity](&m.Envelope, m.Type, m.data)
-		} else {
-			m.cpp, err = event.Read[event.CPPActivity](&m.Envelope, m.Type, m.data)
+		if m.Envelope, err = event.ReadEnvelope(raw.Header); err == nil {
+			if m.Type == event.TypeEPPMActivity {
+				m.eppm, err = event.Read[event.EPPMActivity](&m.Envelope, m.Type, m.data)
+			} else {
+				m.cpp, err = event.Read[event.CPPActivity](&m.Envelope, m.Type, m.data)
+			}
 		}
 		if err != nil {
 			w.t.Fatalf("message %d: %v", seq, err)
 		}
+		w.read = append(w.read, m)
+	}
+}
+
+// said gives all activities of an account, the first of each id; one that was said again must be the same.
+func (w *world) said(account record.AccountID) (all []message, again int) {
+	w.t.Helper()
+	w.fill()
+	seen := map[string]*message{}
+	for i := range w.read[w.floor:] {
+		m := &w.read[w.floor+i]
+		if m.Attempt.Account != account {
+			continue
+		}
 		if old := seen[m.ID]; old != nil {
 			again++
-			if a, b := text(w.t, old), text(w.t, &m); a != b {
+			if a, b := text(w.t, old), text(w.t, m); a != b {
 				w.t.Errorf("said again, and not the same:\n%s\n%s", a, b)
 			}
 			continue
 		}
-		seen[m.ID] = &m
-		all = append(all, m)
+		seen[m.ID] = m
+		all = append(all, *m)
 	}
 	return all, again
 }
@@ -281,11 +288,6 @@ func (w *world) cpp(js jetstream.JetStream, j *journal) *CPP {
 	b := w.base(js)
 	c := &CPP{b: b, goods: goods{}, standings: flow.NewStandings(b, testKey), find: j.find}
 	return c
-}
-
-// count counts all of a journal from a place on.
-func (c *CPP) countAll(ctx context.Context, j *journal, from int) error {
-	return c.count(ctx, j.all[from:], j.earlier())
 }
 
 func shopper(n byte) record.AccountID { return record.AccountID{n, 15: 1} }

@@ -173,6 +173,34 @@ func TestPostedReceiptsBecomeActivities(t *testing.T) {
 	}
 }
 
+// A node that works again, after another has, does not go by what it remembers of shoppers.
+func TestANodeWorksAgainAfterAnother(t *testing.T) {
+	w := open(t)
+	w.promotion(fmt.Sprintf(spendCard, "SPEND", false, 0))
+	n := w.node()
+	who := shopper(1)
+	one, other := n.cpp(), n.cpp()
+	sell := func() record.RID {
+		rid := n.add(record.Header{Kind: record.KindSale, Account: who}, `{"currency":"GBP","lines":[{"line_id":"1","item":"x","quantity":"2","amount":300}]}`)
+		n.post()
+		return rid
+	}
+	stop := n.run(one.Run)
+	sell()
+	n.expect(who, 1)
+	stop()
+	stop = n.run(other.Run)
+	rid := sell()
+	n.expect(who, 2)
+	stop()
+	n.run(one.Run)
+	n.add(record.Header{Kind: record.KindReturn, Of: rid}, backBody(1))
+	n.post()
+	if got := what(w, &n.expect(who, 3)[2].cpp); got != "IN_PROGRESS at 300/300" {
+		t.Errorf("said %q", got)
+	}
+}
+
 // When nothing is posted, CPP's cursor still says until when nothing was: a cycle ends in the night from Sunday to Monday.
 func TestACycleEndsWithoutAReceipt(t *testing.T) {
 	w := open(t)
