@@ -115,7 +115,7 @@ func (s *Standings) once(ctx context.Context, bucket *kv.Store, key string, k kn
 	if err != nil || outcome == Nothing {
 		return err
 	}
-	if !k.said && !s.isSettled(&before) {
+	if !k.said && (outcome == Again || !s.isSettled(&before)) {
 		if err := s.say(ctx, account, p.Code, &before); err != nil {
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tillstream/central/books"
 	"tillstream/central/flow"
 	"tillstream/central/replica"
@@ -29,6 +31,8 @@ type CPP struct {
 	find      records
 	standings *flow.Standings
 	endings   *flow.Endings
+	receipts  prometheus.Counter
+	behind    prometheus.Gauge
 
 	// Owned by Run.
 	cursor saved
@@ -37,7 +41,16 @@ type CPP struct {
 // New makes a CPP.
 func New(b flow.Base, cfg Config) *CPP {
 	b.Log = b.Log.With("stage", event.CPP.String())
-	c := &CPP{b: b, cfg: cfg, goods: goods{cfg.Items}, standings: flow.NewStandings(b, cfg.Key)}
+	c := &CPP{
+		b: b, cfg: cfg, goods: goods{cfg.Items}, standings: flow.NewStandings(b, cfg.Key),
+		receipts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tillstream_cpp_receipts_total", Help: "Posted receipts that CPP has worked through on this node, also again."}),
+		behind: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tillstream_cpp_behind_entries", Help: "Entries of the journal that CPP has still to read, where this node writes; else 0."}),
+	}
+	if b.Registry != nil {
+		b.Registry.MustRegister(c.receipts, c.behind)
+	}
 	c.find = c.story
 	c.endings = flow.NewEndings(b, c.standings, event.CPP, 2, c.writes)
 	return c
@@ -109,6 +122,7 @@ func (c *CPP) work(ctx context.Context) (worked bool, err error) {
 	}
 	f := &follower{c: c}
 	defer func() {
+		c.behind.Set(0)
 		// A cursor that is not kept costs the next one a few receipts to read again.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
 		defer cancel()

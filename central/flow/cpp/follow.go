@@ -114,6 +114,7 @@ func (f *follower) next(ctx context.Context) (worked bool, err error) {
 	if place.Generation != c.cursor.Generation {
 		return false, errGeneration
 	}
+	c.behind.Set(float64(place.Entry - c.cursor.Entry))
 	all, upTo, err := c.posted(place)
 	if err != nil {
 		return false, err
@@ -132,6 +133,8 @@ func (f *follower) next(ctx context.Context) (worked bool, err error) {
 	// All of it is said. From here on the cursor may move; if we die before it is kept, the batch is read again.
 	c.cursor.Entry, c.cursor.Line = upTo.Entry, upTo.Line
 	c.cursor.Through = max(c.cursor.Through, through, upTo.At)
+	c.receipts.Add(float64(len(batch)))
+	c.behind.Set(float64(place.Entry - upTo.Entry))
 	if time.Since(c.cursor.at) >= saveEvery {
 		err = c.save(ctx)
 	}
