@@ -296,7 +296,8 @@ func causeOf(out *progress.Outbox, a progress.Award) string {
 	return fmt.Sprintf("%s/%s/%d", out.Cause, a.Scheme, a.Time)
 }
 
-// progressOf gives the rewards of an activity. Only the one that it awards, or that was spent, bears its code.
+// progressOf gives the rewards of an activity. Only the one that it awards, or that was spent, bears its code and that
+// status: of others that have it too was, or is, another activity. They are shown as completed.
 func (s *Standings) progressOf(attempt record.Attempt, said *progress.Said, a progress.Award) []event.RewardProgress {
 	if a.Scheme == "" {
 		return said.Progress
@@ -309,6 +310,8 @@ func (s *Standings) progressOf(attempt record.Attempt, said *progress.Said, a pr
 			if all[i].Times > 0 {
 				all[i].Times = a.Time
 			}
+		} else if all[i].Status == said.Status {
+			all[i].Status = event.Completed
 		}
 	}
 	return all

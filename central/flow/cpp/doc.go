@@ -16,8 +16,9 @@
 //     after it;
 //   - UNQUALIFIED at the end of a shopper's second cycle.
 //
-// COMPLETED is never said: here a reward is given with the receipt that completes what it asks for. Producers outside, for
-// whom that is two moments, may say it (the intake takes it).
+// An activity is never COMPLETED: here a reward is given with the receipt that completes what it asks for. Producers outside,
+// for whom that is two moments, may say it (the intake takes it). In a REWARD_AWARDED or REWARD_SPENT the other rewards of that
+// status are shown as COMPLETED, so that an activity is about one reward.
 //
 // # What counts
 //

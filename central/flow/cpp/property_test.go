@@ -103,6 +103,11 @@ func what(w *world, a *event.CPPActivity) string {
 		if g.RewardID == "" {
 			continue
 		}
+		for _, other := range a.RewardProgress {
+			if other.RewardSchemeID != g.RewardSchemeID && (other.Status == a.Status || other.RewardID != "") {
+				w.t.Errorf("an activity is about two rewards: %+v", a.RewardProgress)
+			}
+		}
 		n := max(g.Times, 1)
 		if want := flow.RewardID(testKey, a.Attempt(), progress.Award{Scheme: g.RewardSchemeID, Time: n}); g.RewardID != want {
 			w.t.Errorf("reward %s bears %s, want %s", g.RewardSchemeID, g.RewardID, want)
