@@ -108,6 +108,9 @@ func what(w *world, a *event.CPPActivity) string {
 				w.t.Errorf("an activity is about two rewards: %+v", a.RewardProgress)
 			}
 		}
+		if about := event.RewardsOf(a.Status, a.RewardProgress); len(about) != 1 || about[0].SchemeID != g.RewardSchemeID {
+			w.t.Errorf("TIM takes it to be about %+v", about)
+		}
 		n := max(g.Times, 1)
 		if want := flow.RewardID(testKey, a.Attempt(), progress.Award{Scheme: g.RewardSchemeID, Time: n}); g.RewardID != want {
 			w.t.Errorf("reward %s bears %s, want %s", g.RewardSchemeID, g.RewardID, want)
