@@ -1,6 +1,9 @@
 package kv
 
 import (
+	"fmt"
+	"strings"
+
 	"tillstream/kv/record"
 	"tillstream/subjects"
 )
@@ -42,7 +45,7 @@ func Attempts(brand subjects.BrandID) Bucket {
 		Holds: "what shoppers have done in progress promotions, how far CPP has read the journal for that, which cycles it has closed, and TIM's state of each attempt",
 		Keys: []Key{
 			{"cpp.{account}.{promo}", "JSON: what counts of which receipt, in the attempts that are not over", "ProgressKey"},
-			{"cycle.{promo}.{attempt}", "JSON: how far its end was worked through", "CycleKey"},
+			{"cycle.{component}.{promo}.{attempt}", "JSON: how far CPP or EPPM has worked through its end", "CycleKey"},
 			{CursorKey, "JSON: entry of the journal and place in history", "CursorKey"},
 			{"tim.{account}.{promo}.{attempt}", "JSON: how far the attempt has come, and by which event", "AttemptKey"},
 		},
@@ -58,9 +61,27 @@ func ProgressKey(account record.AccountID, promo record.PromoCode) string {
 	return "cpp." + account.String() + "." + promo.String()
 }
 
-// CycleKey is the key of a cycle's end.
-func CycleKey(promo record.PromoCode, attempt record.AttemptID) string {
-	return "cycle." + promo.String() + "." + attempt.String()
+// ProgressKeys matches a shopper's progress in all promotions.
+func ProgressKeys(account record.AccountID) string { return "cpp." + account.String() + ".*" }
+
+// PromoProgressKeys matches all shoppers' progress in a promotion.
+func PromoProgressKeys(promo record.PromoCode) string { return "cpp.*." + promo.String() }
+
+// ProgressOf takes a ProgressKey apart.
+func ProgressOf(key string) (account record.AccountID, promo record.PromoCode, err error) {
+	parts := strings.Split(key, ".")
+	if len(parts) != 3 || parts[0] != "cpp" {
+		return account, promo, fmt.Errorf("key %q is none of a shopper's progress", key)
+	}
+	if account, err = record.ParseAccountID(parts[1]); err == nil {
+		promo, err = record.ParsePromoCode(parts[2])
+	}
+	return account, promo, err
+}
+
+// CycleKey is the key of a cycle's end, as one component works it through.
+func CycleKey(component string, promo record.PromoCode, attempt record.AttemptID) string {
+	return "cycle." + component + "." + promo.String() + "." + attempt.String()
 }
 
 // CursorKey is the key of how far CPP has read the journal.

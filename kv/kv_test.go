@@ -55,7 +55,7 @@ func TestEveryKeyIsInTheCatalogue(t *testing.T) {
 	of := record.Attempt{Account: record.AccountID{1}, Promo: promo, Attempt: attempt}
 	named := strings.NewReplacer(of.Account.String(), "{account}", "p-1", "{promo}", "a-1", "{attempt}", "0042", "{store}", "t1", "{till}")
 	for _, key := range []string{
-		kv.PromoKey(promo), kv.ProgressKey(of.Account, promo), kv.CycleKey(promo, attempt), kv.CursorKey, kv.AttemptKey(of),
+		kv.PromoKey(promo), kv.ProgressKey(of.Account, promo), kv.CycleKey("{component}", promo, attempt), kv.CursorKey, kv.AttemptKey(of),
 		kv.TemplateKey("{tag}", "{language}"), kv.PresenceKey(of.Account, subjects.StoreID{Token: subjects.MustToken("0042")}, subjects.TillID{Token: subjects.MustToken("t1")}),
 		kv.ClaimKey("{id}"), kv.WaitKey(of.Account, "{id}"), kv.TombstoneKey(of),
 	} {
@@ -258,5 +258,43 @@ func TestPutIsNotTheWholeWait(t *testing.T) {
 				t.Errorf("the stream was asked %d times, %v; want once", n, err)
 			}
 		})
+	}
+}
+
+func TestScanEndsWithWhatIsThere(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	for _, key := range []string{kv.ReferencePart("bb"), kv.ReferenceHead, kv.ReferencePart("aa")} {
+		if _, err := s.Put(ctx, key, []byte("of "+key), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	err := s.Scan(ctx, kv.ReferencePart("*"), func(r kv.Record) error {
+		got = append(got, r.Key+" "+string(r.Value))
+		return nil
+	})
+	if want := []string{"part.bb of part.bb", "part.aa of part.aa"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("scanned %q, %v; want %q", got, err, want)
+	}
+	enough := errors.New("enough")
+	if err := s.Scan(ctx, ">", func(kv.Record) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("a scan whose reader fails gives %v", err)
+	}
+}
+
+func TestProgressKeysComeApart(t *testing.T) {
+	account := record.AccountID{1, 15: 2}
+	promo, err := record.ParsePromoCode("STAMPS_2-x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, p, err := kv.ProgressOf(kv.ProgressKey(account, promo))
+	if err != nil || a != account || p != promo {
+		t.Errorf("got %s %s, %v", a, p, err)
+	}
+	for _, key := range []string{"", kv.CursorKey, kv.ProgressKeys(account), kv.PromoProgressKeys(promo), "tim.x.y.z"} {
+		if _, _, err := kv.ProgressOf(key); err == nil {
+			t.Errorf("key %q is taken for one shopper's progress", key)
+		}
 	}
 }

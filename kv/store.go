@@ -32,7 +32,7 @@ type Store struct {
 type Record struct {
 	Value    []byte
 	Revision uint64
-	Key      string // set by Watch
+	Key      string // set by Watch and Scan
 }
 
 // Open opens a bucket that central/streams has made.
@@ -149,6 +149,33 @@ func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) er
 			}
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// Scan calls fn with each record whose key matches a pattern, as they are now, the one that was changed longest ago
+// first, and returns after the last. It may lack what was put just now, and give a record twice that is put meanwhile. An
+// error of fn ends it.
+func (s *Store) Scan(ctx context.Context, pattern string, fn func(Record) error) error {
+	w, err := s.kv.Watch(ctx, pattern, jetstream.IgnoreDeletes())
+	if err != nil {
+		return fmt.Errorf("scan %s of bucket %s: %w", pattern, s.name, err)
+	}
+	defer func() { _ = w.Stop() }() // fails only if the connection is gone, and it with it
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			if !ok {
+				return fmt.Errorf("scan %s of bucket %s: %w", pattern, s.name, errEnded)
+			}
+			if e == nil { // all that was there has come
+				return nil
+			}
+			if err := fn(Record{e.Value(), e.Revision(), e.Key()}); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("scan %s of bucket %s: %w", pattern, s.name, context.Cause(ctx))
 		}
 	}
 }

@@ -158,10 +158,11 @@ const (
 	ServicePPH     = "tillstream-pph"
 	ServiceDES     = "tillstream-des"
 	ServiceCSL     = "tillstream-csl"
+	ServiceIntake  = "tillstream-intake"
 )
 
 // Services gives every service name.
 func Services() []string {
 	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica,
-		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH}
+		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH, ServiceIntake}
 }

@@ -210,14 +210,27 @@ func unexpected(err error) error {
 	return err
 }
 
-// lines reads all lines that there are now, in order.
-func (h *history) lines(fn func(at uint64, payload []byte) error) error {
+// lines reads all lines that there are now, in order, from a place where one begins; zero is the beginning.
+func (h *history) lines(from uint64, fn func(at uint64, payload []byte) error) error {
 	h.mu.RLock()
 	file, disk, tail := h.file, h.disk, h.tail
 	h.mu.RUnlock()
-	at, err := scan(io.NewSectionReader(file, 0, int64(disk)), disk, fn)
-	if err != nil {
-		return err
+	at := from
+	switch {
+	case from == 0:
+		var err error
+		if at, err = scan(io.NewSectionReader(file, 0, int64(disk)), disk, fn); err != nil {
+			return err
+		}
+	case from < disk:
+		var err error
+		if at, err = scanOn(bufio.NewReaderSize(io.NewSectionReader(file, int64(from), int64(disk-from)), readSize), from, disk, fn); err != nil {
+			return err
+		}
+	case from-disk > uint64(len(tail)):
+		return fmt.Errorf("%w: there is no line at %d, it ends at %d", ErrDamaged, from, disk+uint64(len(tail)))
+	default:
+		tail = tail[from-disk:]
 	}
 	for len(tail) > 0 {
 		if at == 0 { // nothing of it is in the file
@@ -241,12 +254,20 @@ func scan(from io.Reader, size uint64, fn func(at uint64, payload []byte) error)
 	if size == 0 {
 		return 0, nil
 	}
-	in := bufio.NewReaderSize(from, 2*fold.MaxLine)
+	in := bufio.NewReaderSize(from, readSize)
 	head := make([]byte, len(fold.LinesHead))
 	if _, err := io.ReadFull(in, head); err != nil || string(head) != fold.LinesHead {
 		return 0, fmt.Errorf("%w: it has no head", ErrDamaged)
 	}
-	for at = uint64(len(head)); at < size; {
+	return scanOn(in, uint64(len(head)), size, fn)
+}
+
+// readSize holds the longest line.
+const readSize = 2 * fold.MaxLine
+
+// scanOn is scan from a line on.
+func scanOn(in *bufio.Reader, at, size uint64, fn func(at uint64, payload []byte) error) (uint64, error) {
+	for at < size {
 		b, err := in.Peek(int(min(lineGuess, size-at)))
 		if err != nil {
 			return at, fmt.Errorf("read history at %d: %w", at, unexpected(err))

@@ -45,7 +45,7 @@ func (k *kept) entry(lines ...string) {
 func (k *kept) check() {
 	k.t.Helper()
 	n := 0
-	err := k.lines(func(at uint64, p []byte) error {
+	err := k.lines(0, func(at uint64, p []byte) error {
 		if alone, err := k.line(at); err != nil || !bytes.Equal(alone, p) {
 			k.t.Errorf("the line at %d is %q, alone %q: %v", at, p, alone, err)
 		}

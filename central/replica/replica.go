@@ -242,7 +242,7 @@ func (r *Replica) Line(at uint64) ([]byte, error) {
 // Lines calls fn for every line of history, in order, until it gives an error. Within Read they are those
 // of all entries up to the one that is read.
 func (r *Replica) Lines(fn func(at uint64, payload []byte) error) error {
-	return r.suspect(r.history.lines(fn))
+	return r.suspect(r.history.lines(0, fn))
 }
 
 // Generation gives the journal's, or zero while nothing is folded.

@@ -94,3 +94,9 @@ func (c *Calendar) start(d Date) time.Time {
 func (c *Calendar) Runs(p *Promotion, at time.Time) bool {
 	return (p.From == "" || !at.Before(c.start(p.From))) && (p.Until == "" || at.Before(c.start(p.Until)))
 }
+
+// RunsIn reports whether a promotion runs at some moment of an attempt.
+func (c *Calendar) RunsIn(p *Promotion, id record.AttemptID) bool {
+	start, end, err := c.Attempt(id)
+	return err == nil && (p.From == "" || c.start(p.From).Before(end)) && (p.Until == "" || start.Before(c.start(p.Until)))
+}

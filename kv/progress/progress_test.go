@@ -135,3 +135,53 @@ func TestDeliveriesThatSettingsNameAreAll(t *testing.T) {
 		}
 	}
 }
+
+// What lies in the bucket is read for ever.
+func TestGoldenStanding(t *testing.T) {
+	const old = `{"opted":true,"since":1764072000000,"first":"2026-W48","cycles":[{"attempt":"2026-W48","receipts":[` +
+		`{"r":"019ac1b2-0000-7000-8000-000000000001","n":2,"c":[0],"b":["019ac1b2-0000-7000-8000-000000000002"]}],"names":["food/dairy"],` +
+		`"awards":[{"s":"coffee","t":1,"x":true}],"closed":true}],"out":{"cause":"019ac1b2-0000-7000-8000-000000000001",` +
+		`"rid":"019ac1b2-0000-7000-8000-000000000001","store":"0042","till":"t1","sold":1764072000000,"posted":1764072000001,"made":1764072000002000,` +
+		`"said":[{"attempt":"2026-W48","status":"REWARD_AWARDED","week":2,"progress":[{"rewardSchemeId":"coffee","activityType":"COUPON",` +
+		`"progress":3,"target":3,"status":"REWARD_AWARDED","times":1}],"awards":[{"s":"coffee","t":1}]}]}}`
+	s, err := progress.ReadStanding([]byte(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.Bytes(); err != nil || string(b) != old {
+		t.Errorf("written again it is\n%s\nwant\n%s\n%v", b, old, err)
+	}
+	if _, n := s.Find(s.Out.RID); n == nil || s.Cycle(s.First) == nil || s.Cycle(s.First).Sum() != 3 {
+		t.Errorf("read %+v", s)
+	}
+	for _, none := range []string{"", "{}"} {
+		if s, err := progress.ReadStanding([]byte(none)); err != nil || len(s.Cycles) != 0 {
+			t.Errorf("of a new shopper: %+v, %v", s, err)
+		}
+	}
+}
+
+// How often rewards are earned, and what their cards show.
+func TestEarnedAndShown(t *testing.T) {
+	p := progress.Promotion{Rewards: []progress.RewardScheme{{ID: "coffee", Target: 3}, {ID: "cake", Target: 5}}}
+	for _, c := range []struct {
+		again        bool
+		sum          int64
+		coffee, cake int64 // earned
+		shown        [2]int64
+	}{
+		{false, 0, 0, 0, [2]int64{0, 0}}, {false, 2, 0, 0, [2]int64{2, 2}}, {false, 4, 1, 0, [2]int64{3, 4}}, {false, 99, 1, 1, [2]int64{3, 5}},
+		{true, 0, 0, 0, [2]int64{0, 0}}, {true, 4, 1, 0, [2]int64{3, 4}}, {true, 5, 1, 1, [2]int64{3, 5}}, {true, 6, 1, 1, [2]int64{1, 1}},
+		{true, 8, 2, 1, [2]int64{3, 3}}, {true, 10, 2, 2, [2]int64{3, 5}}, {true, 1e9, 100, 100, [2]int64{3, 5}},
+	} {
+		p.Repeatable = c.again
+		y := progress.Cycle{Receipts: []progress.Counted{{N: c.sum}}}
+		fresh := p.Give(&y)
+		if y.Times("coffee") != c.coffee || y.Times("cake") != c.cake || int64(len(fresh)) != c.coffee+c.cake || len(p.Give(&y)) != 0 {
+			t.Errorf("repeatable %v, at %d: given %v", c.again, c.sum, fresh)
+		}
+		if g := p.Progress(&y); g[0].Progress != c.shown[0] || g[1].Progress != c.shown[1] {
+			t.Errorf("repeatable %v, at %d: shows %+v", c.again, c.sum, g)
+		}
+	}
+}

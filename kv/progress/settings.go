@@ -130,6 +130,14 @@ func (s *Settings) Calendar() *Calendar {
 	return c
 }
 
+// Remembered gives since when receipts may still count, or be given back, at a moment: the first moment of the attempt
+// that lies KeptCycles before.
+func (s *Settings) Remembered(at time.Time) (time.Time, error) {
+	c := s.Calendar()
+	start, _, err := c.Attempt(c.AttemptAt(at))
+	return start.AddDate(0, 0, -7*KeptCycles), err
+}
+
 // read reads a document strictly into v: JSON, or YAML that says the same.
 func read(what string, document []byte, v any) error {
 	if b := bytes.TrimSpace(document); len(b) > 0 && b[0] != '{' {

@@ -59,6 +59,16 @@ func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 // MarshalText writes the generation as a UUID.
 func (g Generation) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
+// UnmarshalText reads a journal's generation.
+func (g *Generation) UnmarshalText(b []byte) error {
+	u, ok := parseUUID(string(b))
+	if !ok {
+		return fmt.Errorf("generation %q: %w: want a UUID", clip(string(b)), ErrID)
+	}
+	*g = Generation(u)
+	return nil
+}
+
 // ParseAccountID reads 32 hexadecimal digits.
 func ParseAccountID(s string) (a AccountID, err error) {
 	if len(s) != 32 {

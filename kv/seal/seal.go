@@ -218,3 +218,11 @@ func (c *Cards) Coupon(code string) record.CouponID {
 	m.Write([]byte("coupon " + code))
 	return record.CouponID(m.Sum(nil)[:16])
 }
+
+// Rewards gives the key from which the codes of rewards follow. As with Coupon, no card number is the text that is
+// hashed here.
+func (c *Cards) Rewards() []byte {
+	m := hmac.New(sha256.New, c.key)
+	m.Write([]byte("codes of rewards"))
+	return m.Sum(nil)
+}

@@ -237,6 +237,9 @@ func TestCards(t *testing.T) {
 	if a.Account("17850") == (record.AccountID{}) || a.Account("") == (record.AccountID{}) {
 		t.Error("a card gives no account")
 	}
+	if string(a.Rewards()) != string(b.Rewards()) || string(a.Rewards()) == string(other.Rewards()) || len(a.Rewards()) < 16 {
+		t.Error("nodes of one brand must give rewards the same codes, and other brands others")
+	}
 	if _, err := seal.NewCards(secret[1:]); err == nil {
 		t.Error("a short secret is taken")
 	}
