@@ -121,12 +121,12 @@ func (n *Node) openFiles() error {
 		return err
 	}
 	n.ring = ring
-	err = n.openStores(ring, false)
+	err = n.openStores(ring)
 	if errors.Is(err, journal.ErrDamaged) && n.journal != nil {
 		err = errors.Join(n.journal.Close(), n.cache.Close())
 		n.journal, n.cache = nil, nil
 		if err == nil {
-			err = n.openStores(ring, true)
+			err = n.openStores(ring)
 		}
 	}
 	if err != nil {
@@ -140,12 +140,12 @@ func (n *Node) openFiles() error {
 
 // openStores opens journal and cache. A cache that has told downstream of receipts which its journal no
 // longer has is dropped with it: it fills again.
-func (n *Node) openStores(ring *seal.Ring, distrust bool) (err error) {
+func (n *Node) openStores(ring *seal.Ring) (err error) {
 	journalPath, cachePath := n.journalPath(), filepath.Join(n.cfg.Data, "cache.db")
 	_, missing := os.Stat(journalPath)
 	n.journal, err = journal.Open(journal.Config{
 		Path: journalPath, Ring: ring, Store: n.cfg.Store, Till: n.cfg.Till, Keep: n.cfg.keep(), Reserve: n.cfg.reserve(),
-		Distrust: distrust, Kept: n.kept, Log: n.log,
+		Kept: n.kept, Log: n.log,
 	})
 	if err != nil {
 		return err

@@ -50,7 +50,8 @@
 // again (see Err). Open checks the file's pages and its free list, keys and prefixes of all runs, opens
 // the runs that upstream has not confirmed and the tail of each chain, and when something is wrong,
 // salvages: it reads the file page by page without bbolt, takes every run that still opens, and writes a
-// new file; the old one is set aside as journal.db.damaged-<time>. Records behind a hole go on in the
+// new file; the old one is set aside as journal.db.damaged-<time>. Damage that only a reader has met is noted in
+// journal.db.suspect, for the next Open to salvage too. Records behind a hole go on in the
 // till's next chain under their rids; a store drops them, since its tills still have them and are asked
 // to send again. What was swept may still lie in free pages: the entry of a swept chain stays for ten
 // times Keep, so that a salvage does not send it anew.

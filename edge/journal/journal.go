@@ -33,10 +33,6 @@ type Config struct {
 	Till  subjects.TillID  // zero: a store server, which begins no chain of its own
 	Keep  time.Duration    // a record stays at least so long after it was kept, and until it is posted; zero: KeepDefault
 
-	// Distrust has Open salvage the file whatever it finds: a reader has met damage where Open does not
-	// look, in a run that upstream has.
-	Distrust bool
-
 	// Reserve is how many bytes of the disk TopUp holds for the file to grow into; zero: none.
 	Reserve int64
 
@@ -101,8 +97,8 @@ func Open(cfg Config) (*Journal, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	j, err := open(cfg, cfg.Path)
-	if err == nil && cfg.Distrust {
-		err = errors.Join(fmt.Errorf("%w: somebody has read it", ErrDamaged), j.file.close())
+	if err == nil && suspect(cfg.Path) {
+		err = errors.Join(errSuspect, j.file.close())
 	}
 	if errors.Is(err, ErrDamaged) {
 		cfg.Log.Error("journal is damaged; salvaging it", "path", cfg.Path, "err", err)
@@ -110,6 +106,9 @@ func Open(cfg Config) (*Journal, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", cfg.Path, err)
+	}
+	if err := acquit(cfg.Path); err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", cfg.Path, err), j.file.close())
 	}
 	j.cfg.Kept = cfg.Kept
 	return j, nil
@@ -179,6 +178,9 @@ func Read(cfg Config, look func(*Journal)) (err error) {
 		_, err := j.load(tx)
 		return err
 	})
+	if err == nil && suspect(cfg.Path) {
+		err = errSuspect
+	}
 	if err == nil {
 		look(j)
 	}
@@ -230,7 +232,9 @@ func (j *Journal) Close() error {
 	j.turn <- struct{}{}
 	defer func() { <-j.turn }()
 	j.work() // those who came before
-	if j.Err() == nil {
+	if j.Err() != nil {
+		accuse(j.cfg.Path, j.cfg.Log)
+	} else {
 		// What upstream has said of chains is learned again after a start, so this need not be. It lets
 		// whoever looks at the files of a stopped node see what is on this disk only.
 		if err := j.settle(); err != nil {

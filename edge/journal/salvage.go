@@ -39,6 +39,34 @@ func salvage(cfg Config) (*Journal, error) {
 	return j, nil
 }
 
+// A journal that has met damage leaves word of it beside its file, or the next Open, which does not look at all that
+// upstream has, would find nothing wrong, and whoever reads there again would meet it again: a store that reads its
+// tills' sales at every start started some thirty times a second.
+
+var errSuspect = fmt.Errorf("%w: somebody has read it", ErrDamaged)
+
+func suspicion(path string) string { return path + ".suspect" }
+
+func suspect(path string) bool {
+	_, err := os.Stat(suspicion(path))
+	return err == nil
+}
+
+// accuse leaves that word.
+func accuse(path string, log *slog.Logger) {
+	if err := os.WriteFile(suspicion(path), nil, 0o600); err != nil {
+		log.Warn("cannot note that the journal is damaged: the next start may not salvage it", "path", path, "err", err)
+	}
+}
+
+// acquit takes it back.
+func acquit(path string) error {
+	if err := os.Remove(suspicion(path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 func rebuild(cfg Config) (*Journal, error) {
 	path := cfg.Path + ".salvage"
 	if err := makeWay(path, cfg.Log); err != nil {

@@ -135,6 +135,50 @@ func TestReaderMeetsDamage(t *testing.T) {
 	}
 }
 
+// Damage in what upstream has, met by whoever reads it and not by a start, is gone after one start. A store reads
+// its tills' sales at each: it started again and again, thirty times a second.
+func TestDamageThatAReaderMetIsMendedByTheNextStart(t *testing.T) {
+	t.Parallel()
+	cfg := tillConfig(t)
+	j, s := openT(t, cfg), openT(t, storeConfig(t))
+	recs := commitT(t, j, "a", "lost", "c")
+	rise(t, j, s)
+	commitT(t, j, "d")
+	if _, err := j.Sweep(start); err != nil { // as above
+		t.Fatal(err)
+	}
+	id := recs[0].Chain
+	closeT(t, j)
+	flipIn(t, cfg, at{id, recs[1].Seq})
+	read := func() (n int, err error) {
+		for _, c := range j.Chains() {
+			for _, err := range j.After(c.ID, 0) {
+				if err != nil {
+					return n, err
+				}
+				n++
+			}
+		}
+		return n, nil
+	}
+	j = openT(t, cfg)
+	if n, err := read(); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("%d records, %v", n, err)
+	}
+	closeT(t, j)
+	if err := Read(cfg, func(*Journal) {}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("whoever looks is told %v", err)
+	}
+	j = openT(t, cfg)
+	if n, err := read(); err != nil || j.Salvaged() == nil {
+		t.Fatalf("%d records, %v; salvaged: %+v", n, err, j.Salvaged())
+	}
+	closeT(t, j)
+	if j = openT(t, cfg); j.Salvaged() != nil {
+		t.Error("it is salvaged again")
+	}
+}
+
 func TestStoreSalvagesUpToTheHole(t *testing.T) {
 	t.Parallel()
 	till, cfg := openT(t, tillConfig(t)), storeConfig(t)
