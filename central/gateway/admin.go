@@ -19,6 +19,7 @@ import (
 	"tillstream/central/replica"
 	"tillstream/central/scrub"
 	"tillstream/central/streams"
+	"tillstream/kv"
 	"tillstream/kv/seal"
 	"tillstream/subjects"
 )
@@ -36,6 +37,7 @@ type AdminConfig struct {
 	Books     *books.Books // read under the replica's lock
 	Reference *reference.Set
 	Scrub     *scrub.Scrub
+	Flow      *FlowConfig // nil: this centre runs no event flow
 	Disk      func() Disk
 	Leads     func() bool // whether this node leads the journal's stream
 	Cards     *seal.Cards // turns a card number into its account
@@ -80,6 +82,7 @@ func (a *Admin) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /v1/streams/plan", answer(a.plan))
 	mux.HandleFunc("POST /v1/streams/apply", answer(a.apply))
 	a.handleReference(mux)
+	a.handleFlow(mux)
 	srv := &http.Server{
 		Handler: a.allow(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -141,6 +144,10 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusBadRequest, "invalid-field", err.Error())
 	case errors.Is(err, errNoArchive):
 		problem(w, http.StatusConflict, "no-archive", err.Error())
+	case errors.Is(err, errNoFlow):
+		problem(w, http.StatusConflict, "no-flow", err.Error())
+	case errors.Is(err, errStays):
+		problem(w, http.StatusConflict, "not-replayable", err.Error())
 	case errors.Is(err, archive.ErrPaused):
 		problem(w, http.StatusConflict, "archive-paused", err.Error())
 	case errors.Is(err, streams.ErrFixed):
@@ -149,7 +156,7 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusConflict, "unsafe", err.Error())
 	case errors.Is(err, scrub.ErrBusy):
 		problem(w, http.StatusConflict, "busy", err.Error())
-	case errors.Is(err, errOther):
+	case errors.Is(err, errOther), errors.Is(err, kv.ErrConflict):
 		problem(w, http.StatusConflict, "conflict", err.Error())
 	case errors.Is(err, errUnhealthy):
 		problem(w, http.StatusServiceUnavailable, "unhealthy", err.Error())
@@ -157,7 +164,7 @@ func refuse(w http.ResponseWriter, err error) {
 		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
 	case errors.Is(err, errUnknown), errors.Is(err, reference.ErrNone):
 		problem(w, http.StatusNotFound, "not-found", err.Error())
-	case errors.Is(err, replica.ErrBehind), errors.Is(err, reference.ErrNotChanged):
+	case errors.Is(err, replica.ErrBehind), errors.Is(err, reference.ErrNotChanged), errors.Is(err, errFlowAway):
 		problem(w, http.StatusServiceUnavailable, "behind", err.Error())
 	default:
 		problem(w, http.StatusInternalServerError, "internal", err.Error())

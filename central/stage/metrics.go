@@ -9,6 +9,13 @@ import (
 	"tillstream/subjects/event"
 )
 
+// Names of the metrics, for whoever reads them back.
+const (
+	metricEvents  = "tillstream_stage_events_total"
+	metricHandled = "tillstream_stage_seconds"
+	metricPart    = "tillstream_flow_part_seconds"
+)
+
 // Metrics counts what the stages of a node do.
 type Metrics struct {
 	events  *prometheus.CounterVec // by stage and outcome
@@ -20,16 +27,16 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tillstream_stage_events_total",
+			Name: metricEvents,
 			Help: "Events of each stage of the flow: in, out, again (an error, later), dead (among the dead letters).",
 		}, []string{"stage", "what"}),
 		handled: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "tillstream_stage_seconds",
+			Name:    metricHandled,
 			Help:    "From the arrival of an event at a stage until its outputs are kept.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"stage"}),
 		part: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "tillstream_flow_part_seconds",
+			Name:    metricPart,
 			Help:    "From the stamp before this stage's to this stage's, from the event's headers.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 20),
 		}, []string{"from", "to"}),

@@ -82,7 +82,7 @@ func rooms() []room {
 		{path: "central/scrub", may: []string{"central/hub", "central/fold", ground}},
 		{path: "central/feed", may: []string{"central/replica", "central/books", "central/reference", ground}},
 		{path: "central/gateway", may: []string{"central/replica", "central/books", "central/reference", "central/streams",
-			"central/archive", "central/scrub", ground}},
+			"central/archive", "central/scrub", "central/flow", "central/stage", ground}},
 
 		{path: "deploy/bench", may: []string{"*"}},
 		{path: "deploy/daemon", may: []string{"*"}},

@@ -34,6 +34,10 @@ func (c *Command) adviceOn(p *Problem) string {
 		return "Nothing has been posted for it in this brand. Check the number; a receipt that is still on its way is counted when its store is connected."
 	case p.Type == "/problems/no-archive":
 		return "Name a node that keeps one with --centre URL: ops status shows which do."
+	case p.Type == "/problems/no-flow":
+		return "Name a node of a centre that runs the flow with --centre URL."
+	case p.Type == "/problems/not-replayable":
+		return "ops dlq show prints it whole; ops dlq discard takes it away."
 	case p.Type == "/problems/unsafe":
 		return "Nothing was changed. Repair one node at a time, with the other two up, level and clean."
 	case p.Type == "/problems/busy":

@@ -31,6 +31,11 @@ type Command struct {
 	Promotions promotionsCommand `cmd:"" help:"Promotions: put, list, show, stop."`
 	Sets       documentsCommand  `cmd:"" help:"Product sets that promotions name: put, list, show, remove."`
 	Settings   documentsCommand  `cmd:"" help:"Settings that fall to every till: put, list, show, remove."`
+
+	Trace    traceCommand    `cmd:"" help:"A receipt's way through the event flow, or an event's, with the time at each stage and what came of it."`
+	Flow     flowCommand     `cmd:"" help:"The event flow: how its stages stand, live; their pause; its settings and templates."`
+	DLQ      dlqCommand      `cmd:"" name:"dlq" help:"Dead letters, events that a stage can never handle: list, show, replay, discard."`
+	Progress progressCommand `cmd:"" help:"Progress promotions: put, list, show, a shopper's opt-in and progress."`
 }
 
 // client gives the client that the flags describe.

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"os"
@@ -22,6 +23,13 @@ import (
 // tool runs `tillstream ops` with arguments, and gives what it prints and how it ends.
 func tool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	var out bytes.Buffer
+	err := toolTo(within(t, time.Minute), t, &out, args...)
+	return out.String(), err
+}
+
+func toolTo(ctx context.Context, t *testing.T, out io.Writer, args ...string) error {
+	t.Helper()
 	var c struct {
 		Ops ops.Command `cmd:""`
 	}
@@ -31,13 +39,11 @@ func tool(t *testing.T, args ...string) (string, error) {
 	}
 	chosen, err := parser.Parse(append([]string{"ops"}, args...))
 	if err != nil {
-		return "", err
+		return err
 	}
-	var out bytes.Buffer
-	chosen.BindTo(within(t, time.Minute), (*context.Context)(nil))
-	chosen.BindTo(&out, (*io.Writer)(nil))
-	err = chosen.Run()
-	return out.String(), err
+	chosen.BindTo(ctx, (*context.Context)(nil))
+	chosen.BindTo(out, (*io.Writer)(nil))
+	return chosen.Run()
 }
 
 func within(t *testing.T, d time.Duration) context.Context {
@@ -132,3 +138,10 @@ func centre(t *testing.T, cfg central.Config, before func(*central.Node)) *centr
 }
 
 func asItIs(*central.Node) {}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+}

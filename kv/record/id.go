@@ -106,6 +106,12 @@ func RIDFrom(at time.Time, seed Hash) RID {
 	return RID(stamp(u, at))
 }
 
+// Time is when a receipt's basket was opened, by the POS's clock.
+func (r RID) Time() time.Time {
+	ms := int64(r[0])<<40 | int64(r[1])<<32 | int64(r[2])<<24 | int64(r[3])<<16 | int64(r[4])<<8 | int64(r[5])
+	return time.UnixMilli(ms)
+}
+
 func newUUID(now time.Time) [16]byte {
 	var u [16]byte
 	rand.Read(u[6:]) // never fails since Go 1.24

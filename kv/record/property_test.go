@@ -212,6 +212,9 @@ func TestRIDFrom(t *testing.T) {
 	if x, y := record.NewRID(at), record.NewRID(at); x == y {
 		t.Error("drew the same rid twice")
 	}
+	if got := record.NewRID(at).Time(); got.UnixMilli() != at.UnixMilli() {
+		t.Errorf("a rid of %v says %v", at, got)
+	}
 	early := record.RIDFrom(time.UnixMilli(-1), record.Hash{1})
 	if _, err := record.ParseRID(early.String()); err != nil {
 		t.Errorf("a sale before 1970: %v", err)
