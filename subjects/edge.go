@@ -145,6 +145,12 @@ func StaysHere() []string { return []string{"edge.>", "pos.>", "$SRV.>"} }
 // StaysOnTill are those a till's leaf never sends to its store; edge.> is this hop's own.
 func StaysOnTill() []string { return []string{"pos.>", "$SRV.>"} }
 
+// Desk stands for the POS of a store's own node, which has no till: no till may be called so.
+var Desk = TillID{Token{"_"}}
+
+// Headquarters is the store of the online channels. It has no till; devices of the app are in its place.
+var Headquarters = StoreID{Token{"0000"}}
+
 // Micro service names.
 const (
 	ServicePOS     = "tillstream-pos"
@@ -159,10 +165,12 @@ const (
 	ServiceDES     = "tillstream-des"
 	ServiceCSL     = "tillstream-csl"
 	ServiceIntake  = "tillstream-intake"
+	ServiceOSG     = "tillstream-osg"
+	ServiceMSQ     = "tillstream-msq"
 )
 
 // Services gives every service name.
 func Services() []string {
 	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica,
-		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH, ServiceIntake}
+		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH, ServiceIntake, ServiceOSG, ServiceMSQ}
 }

@@ -57,6 +57,9 @@ func (n Net) OSGDeliver() string { return join(n.Brand.s, "osg", "deliver") }
 // OSGArrived says that a shopper was identified somewhere.
 func (n Net) OSGArrived() string { return join(n.Brand.s, "osg", "arrived") }
 
+// OSGScreen is where an instance of OSG is asked for a device of the app that is connected to it.
+func (n Net) OSGScreen(instance NodeID) string { return join(n.Brand.s, "osg", instance.s, "screen") }
+
 // MSQPut is where BCG leaves a message for a shopper who is not on site.
 func (n Net) MSQPut() string { return join(n.Brand.s, "msq", "put") }
 
