@@ -38,6 +38,9 @@ func (l Lane) Presence() string { return join(l.prefix(), "presence") }
 // Screen is where a store asks a till to show a message.
 func (l Lane) Screen() string { return join(l.prefix(), "screen") }
 
+// Answer is the prefix of the subjects on which a till answers its store: the store's own inbox it may not write to.
+func (l Lane) Answer() string { return join(l.prefix(), "answer") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -56,7 +59,8 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	publish = []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets(), l.Presence()}
+	publish = []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets(), l.Presence(),
+		l.Answer() + ".>"}
 	return publish, []string{l.FeedChanged(), l.Screen(), l.Inbox() + ".>"}
 }
 
