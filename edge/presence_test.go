@@ -63,7 +63,7 @@ func ask(t *testing.T, centre *nats.Conn, cfg *edge.Config, s record.Screen) str
 	if err != nil {
 		return ""
 	}
-	return m.Header.Get(event.HeaderStatus)
+	return m.Header.Get(event.OSGStatus)
 }
 
 // stream reads a node's messages as a POS does, and gives their data.
@@ -122,12 +122,12 @@ func TestMessageReachesTheShoppersTill(t *testing.T) {
 	}
 	var status string
 	await(t, "an answer", func() bool { status = ask(t, centre, &cfg, message); return status != "" })
-	if status != event.NotOnSite {
+	if status != event.OSGNotOnSite {
 		t.Errorf("no POS reads its messages: got %s", status)
 	}
 	pos, end := n.stream()
 	defer end()
-	if got := ask(t, centre, &cfg, message); got != event.NotOnSite {
+	if got := ask(t, centre, &cfg, message); got != event.OSGNotOnSite {
 		t.Errorf("the till has said no to this try: got %s", got)
 	}
 	for name, change := range map[string]func(*record.Screen){
@@ -139,12 +139,12 @@ func TestMessageReachesTheShoppersTill(t *testing.T) {
 		other := message
 		other.ID, other.Try = "b1", 2
 		change(&other)
-		if got := ask(t, centre, &cfg, other); got != event.NotOnSite {
+		if got := ask(t, centre, &cfg, other); got != event.OSGNotOnSite {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}
 	for _, try := range []uint64{2, 2, 3} {
-		if message.Try = try; ask(t, centre, &cfg, message) != event.Delivered {
+		if message.Try = try; ask(t, centre, &cfg, message) != event.OSGDelivered {
 			t.Errorf("try %d: not delivered", try)
 		}
 	}
@@ -157,11 +157,11 @@ func TestMessageReachesTheShoppersTill(t *testing.T) {
 		t.Errorf("the centre hears %+v, want that the shopper has gone", p)
 	}
 	message.ID, message.Try = "c1", 4
-	if got := ask(t, centre, &cfg, message); got != event.NotOnSite {
+	if got := ask(t, centre, &cfg, message); got != event.OSGNotOnSite {
 		t.Errorf("another basket: got %q", got)
 	}
 	message.ID = "a1"
-	if got := ask(t, centre, &cfg, message); got != event.Delivered {
+	if got := ask(t, centre, &cfg, message); got != event.OSGDelivered {
 		t.Errorf("what was shown stays shown: got %q", got)
 	}
 	select {
@@ -187,7 +187,7 @@ func TestStoreIsItsOwnScreen(t *testing.T) {
 		t.Fatalf("the centre hears %+v", p)
 	}
 	m := record.Screen{Till: p.Till, Account: p.Account, Try: 1, ID: "a1", Text: "Hello", Expires: time.Now().Add(time.Hour).UnixMilli()}
-	await(t, "the message", func() bool { return ask(t, centre, &cfg, m) == event.Delivered })
+	await(t, "the message", func() bool { return ask(t, centre, &cfg, m) == event.OSGDelivered })
 	if got := <-pos; !strings.Contains(got, `"toast"`) {
 		t.Errorf("the POS is told %s", got)
 	}

@@ -20,11 +20,11 @@ const screenWait = 900 * time.Millisecond
 
 // said makes the answer about a message.
 func said(delivered bool) service.Answer {
-	status := event.NotOnSite
+	status := event.OSGNotOnSite
 	if delivered {
-		status = event.Delivered
+		status = event.OSGDelivered
 	}
-	return service.Answer{Header: nats.Header{event.HeaderStatus: {status}}}
+	return service.Answer{Header: nats.Header{event.OSGStatus: {status}}}
 }
 
 // screen answers a till's store: it shows a message to the shopper who is at this till.
@@ -91,10 +91,10 @@ func (n *Node) askScreen(ctx context.Context, m *record.Screen) (a service.Answe
 	if err != nil {
 		return a, fmt.Errorf("ask till %s to show a message: %w", m.Till, err)
 	}
-	switch told.Header.Get(event.HeaderStatus) {
-	case event.Delivered:
+	switch told.Header.Get(event.OSGStatus) {
+	case event.OSGDelivered:
 		return said(true), nil
-	case event.NotOnSite:
+	case event.OSGNotOnSite:
 		return said(false), nil
 	}
 	return a, fmt.Errorf("ask till %s to show a message: %w: %v", m.Till, errScreen, told.Header)

@@ -37,6 +37,7 @@ type posted struct {
 	Message
 	account record.AccountID // only they may see it; zero: whoever is at the till
 	sent    chan struct{}    // closed when a POS has taken it
+	taking  int              // POS that are being given it
 	shown   bool
 }
 
@@ -106,18 +107,22 @@ func (b *board) refuse(id string, try uint64) {
 	b.refused[id] = max(b.refused[id], try)
 }
 
-// withdraw takes a message off the board that no POS has taken, and reports whether one has after all.
-func (b *board) withdraw(p *posted, try uint64) (sent bool) {
+// withdraw takes a message off the board that no POS has taken, and reports whether one has after all. One that a
+// POS is just being given stays: nobody can say yet.
+func (b *board) withdraw(p *posted, try uint64) (sent bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
 	case <-p.sent:
-		return true
+		return true, nil
 	default:
+	}
+	if p.taking > 0 {
+		return false, errTaking
 	}
 	b.posted = slices.DeleteFunc(b.posted, func(q *posted) bool { return q == p })
 	b.refuse(p.ID, try)
-	return false
+	return false, nil
 }
 
 // read notes one reader more, or one less.
@@ -127,15 +132,18 @@ func (b *board) read(more int) {
 	b.readers += more
 }
 
-// wrote notes that a POS has taken messages.
-func (b *board) wrote(all []*posted) {
+// wrote notes whether a POS has taken what after gave for it.
+func (b *board) wrote(all []*posted, taken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range all {
+		p.taking--
 		select {
 		case <-p.sent: // another POS, before
 		default:
-			close(p.sent)
+			if taken {
+				close(p.sent)
+			}
 		}
 	}
 }
@@ -177,7 +185,7 @@ func (b *board) close() {
 }
 
 // after gives the messages behind the one called last, all when there is no such, and what to wait for. What is for
-// a shopper who is not there any more is not among them.
+// a shopper who is not there any more is not among them. wrote has to follow.
 func (b *board) after(last string) (next []*posted, more <-chan struct{}, open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -191,6 +199,7 @@ func (b *board) after(last string) (next []*posted, more <-chan struct{}, open b
 	here := b.site.shopper()
 	for _, p := range b.posted[from:] {
 		if !p.shown && (p.account.IsZero() || p.account == here) {
+			p.taking++
 			next = append(next, p)
 		}
 	}
@@ -237,10 +246,12 @@ func (a *API) readMessages(w http.ResponseWriter, r *http.Request) {
 		}
 		if text != "" {
 			_ = out.SetWriteDeadline(time.Now().Add(streamWrite))
-			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
+			_, err := w.Write([]byte(text))
+			taken := err == nil && out.Flush() == nil
+			a.board.wrote(next, taken)
+			if !taken {
 				return // the POS has gone, and comes again with the last id
 			}
-			a.board.wrote(next)
 		}
 		if text = ""; !open {
 			return

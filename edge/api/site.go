@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -110,5 +111,8 @@ func (a *API) Screen(ctx context.Context, m *record.Screen) (delivered bool, err
 	case <-late.C:
 	case <-ctx.Done():
 	}
-	return a.board.withdraw(p, m.Try), nil
+	return a.board.withdraw(p, m.Try)
 }
+
+// errTaking means that nobody knows yet whether a POS has a message: ask again.
+var errTaking = errors.New("a POS is being given the message")

@@ -127,7 +127,7 @@ func TestMessageIsForNobodyElse(t *testing.T) {
 			t.Error("the next shopper sees it")
 		}
 	}
-	if n.api.board.withdraw(p, 2) {
-		t.Error("it counts as shown")
+	if sent, err := n.api.board.withdraw(p, 2); sent || err != nil {
+		t.Errorf("it counts as shown: %t, %v", sent, err)
 	}
 }

@@ -66,13 +66,3 @@ const (
 	Toast      Delivery = "toast"
 	FullScreen Delivery = "full_screen"
 )
-
-// HeaderStatus is the header in which OSG says what became of an onsite message, and stores and tills to OSG
-// (document 004 §1). Any other answer is neither, and the message is tried again.
-const HeaderStatus = "status"
-
-// Values of HeaderStatus.
-const (
-	Delivered = "200" // the shopper was on site, and a screen has the message
-	NotOnSite = "404"
-)
