@@ -18,10 +18,6 @@ import (
 	"tillstream/subjects/service"
 )
 
-// HeaderLook in a question asks OSG to look into the bucket before it says that a shopper is not on site: MSQ does so
-// after it has queued a message.
-const HeaderLook = "look"
-
 // askWithin bounds a question for a screen: a store gives its till less.
 const askWithin = 1500 * time.Millisecond
 
@@ -55,7 +51,7 @@ func (o *OSG) answer(ctx context.Context, q service.Question) (a service.Answer,
 	if err := s.Check(); err != nil {
 		return a, &service.Refusal{Err: err}
 	}
-	delivered, err := o.deliver(ctx, &e, &m, s, q.Header.Get(HeaderLook) != "")
+	delivered, err := o.deliver(ctx, &e, &m, s, q.Header.Get(event.OSGLook) != "")
 	if err != nil {
 		o.outcomes.WithLabelValues("again").Inc()
 		return a, err

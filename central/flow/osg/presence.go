@@ -16,11 +16,9 @@ import (
 	"tillstream/kv"
 	"tillstream/kv/record"
 	"tillstream/subjects"
+	"tillstream/subjects/event"
 	"tillstream/subjects/service"
 )
-
-// HeaderSince says in OSGArrived when the shopper came, RFC 3339: the same each time that it is said of one stay.
-const HeaderSince = "since"
 
 // goneStays is how long it stands in the bucket that a shopper has gone, so that every instance hears it: a record
 // that is taken away is not heard of.
@@ -245,7 +243,7 @@ func (o *OSG) stands(ctx context.Context, key string) (p place, err error) {
 // arrived tells MSQ, from when on the presence is in the bucket. It is said again with every word of the till: so what
 // a crash or a lost word left behind is found.
 func (o *OSG) arrived(account record.AccountID, since time.Time) error {
-	m := &nats.Msg{Subject: o.Net.OSGArrived(), Data: account[:], Header: nats.Header{HeaderSince: {since.UTC().Format(time.RFC3339Nano)}}}
+	m := &nats.Msg{Subject: o.Net.OSGArrived(), Data: account[:], Header: nats.Header{event.ArrivedSince: {since.UTC().Format(time.RFC3339Nano)}}}
 	if err := o.Conn.PublishMsg(m); err != nil {
 		return fmt.Errorf("tell MSQ of account %s: %w", account, err)
 	}
