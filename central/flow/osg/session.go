@@ -163,7 +163,7 @@ func (s *sessions) give(d device, x *session, write func(string) bool) bool {
 	s.mu.Unlock()
 	taken := true
 	for _, o := range offers {
-		taken = taken && write(sse(&o.Screen))
+		taken = taken && write(mustEvent(&o.Screen))
 		s.mu.Lock()
 		o.taking = false
 		if delete(s.offers, shownKey{d, o.ID}); taken {
@@ -175,8 +175,8 @@ func (s *sessions) give(d device, x *session, write func(string) bool) bool {
 	return taken
 }
 
-// sse is an event of the stream. Its JSON has no line ends.
-func sse(m *record.Screen) string {
+// mustEvent writes an event of the stream. Its JSON is of texts and a time, which cannot fail, and has no line ends.
+func mustEvent(m *record.Screen) string {
 	v := AppMessage{
 		ID: m.ID, Delivery: event.Toast, Language: m.Language, Title: m.Title, Text: m.Text, Code: m.Code, ExpiresAt: time.UnixMilli(m.Expires).UTC(),
 	}
@@ -185,7 +185,7 @@ func sse(m *record.Screen) string {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // texts and times
+		panic(err)
 	}
 	return fmt.Sprintf("id: %s\ndata: %s\n\n", m.ID, b)
 }
