@@ -110,6 +110,7 @@ func (a *API) Screen(ctx context.Context, m *record.Screen) (delivered bool, err
 		return true, nil
 	case <-late.C:
 	case <-ctx.Done():
+	case <-a.crashed:
 	}
 	return a.board.withdraw(p, m.Try)
 }
