@@ -4,8 +4,8 @@
 // # Flow
 //
 // BCG puts a message on Net.MSQPut: it is in the bucket kv.Onsite when the answer comes, for as long as it is worth
-// showing. Then MSQ asks OSG whether the shopper has come meanwhile, and has it look into the bucket for that: either
-// this question finds the shopper there, or the shopper's arrival finds the message.
+// showing. Then MSQ gives it to OSG, in its turn, in case the shopper has come meanwhile, and has OSG look into the bucket
+// for that: either this question finds the shopper there, or the shopper's arrival finds the message.
 //
 // When OSG says on Net.OSGArrived that a shopper is there, MSQ lists what waits for them, and gives it to OSG in the
 // order of its creation, one by one. 200: it is taken out. 404: the shopper has gone; it and what comes after stay.

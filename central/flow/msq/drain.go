@@ -15,20 +15,21 @@ import (
 type drain struct {
 	since time.Time // guarded by MSQ.mu: when they came, by the last word
 	again bool      // guarded by MSQ.mu: there was another word meanwhile
+	look  bool      // guarded by MSQ.mu: OSG is to look whether they are there
 }
 
 // begin drains, or has the drain that is under way look once more.
-func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.AccountID, since time.Time) {
+func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.AccountID, since time.Time, look bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d := m.drains[account]; d != nil {
-		d.again = true
+		d.again, d.look = true, d.look || look
 		if since.After(d.since) {
 			d.since = since
 		}
 		return
 	}
-	d := &drain{since: since, again: true}
+	d := &drain{since: since, again: true, look: look}
 	m.drains[account] = d
 	wg.Go(func() {
 		select {
@@ -39,15 +40,15 @@ func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.Acco
 		defer func() { <-m.slots }()
 		for {
 			m.mu.Lock()
-			since, again := d.since, d.again
-			if d.again = false; !again {
+			since, again, look := d.since, d.again, d.look
+			if d.again, d.look = false, false; !again {
 				delete(m.drains, account)
 			}
 			m.mu.Unlock()
 			if !again || ctx.Err() != nil {
 				return
 			}
-			m.drain(ctx, account, since)
+			m.drain(ctx, account, since, look)
 		}
 	})
 }
@@ -57,9 +58,9 @@ func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.Acco
 const drainTries = 8
 
 // drain gives what waits, and goes on where it failed.
-func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Time) {
+func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Time, look bool) {
 	for n := range drainTries {
-		err := m.pass(ctx, account, since, false)
+		err := m.pass(ctx, account, since, look)
 		if err == nil {
 			return
 		}

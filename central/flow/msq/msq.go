@@ -24,6 +24,7 @@ type MSQ struct {
 	bucket   *kv.Store // opened by Run, before anything answers
 	messages *prometheus.CounterVec
 	took     prometheus.Histogram
+	looks    chan record.AccountID // for whom something was put: whether they are there
 
 	mu     sync.Mutex
 	drains map[record.AccountID]*drain // guarded by mu: under way
@@ -36,7 +37,7 @@ const drainsAtOnce = 256
 // New makes an MSQ. Its metrics are registered: one instance a registry.
 func New(b flow.Base) *MSQ {
 	m := &MSQ{
-		Base: b, drains: map[record.AccountID]*drain{}, slots: make(chan struct{}, drainsAtOnce),
+		Base: b, drains: map[record.AccountID]*drain{}, slots: make(chan struct{}, drainsAtOnce), looks: make(chan record.AccountID, 1024),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tillstream_msq_messages_total",
 			Help: "Messages of MSQ: queued, delivered, deleted (its reward was spent), late (expired when put), refused (OSG cannot show it).",
@@ -114,7 +115,9 @@ func (m *MSQ) hear(ctx context.Context) error {
 			if err != nil {
 				since = time.Time{} // what waits for the next coming goes on waiting
 			}
-			m.begin(ctx, &wg, account, since)
+			m.begin(ctx, &wg, account, since, false)
+		case account := <-m.looks:
+			m.begin(ctx, &wg, account, time.Time{}, true)
 		case <-ctx.Done():
 			return nil
 		}

@@ -107,7 +107,7 @@ func TestArrivalAgainstPut(t *testing.T) {
 	start(w)
 	start(w)
 	var wg sync.WaitGroup
-	for n := range 60 {
+	for n := range 30 {
 		of := attempt(w, uint16(n))
 		e, m := message(w, of, n)
 		wg.Go(func() { put(t, w, e, m) })
@@ -115,12 +115,12 @@ func TestArrivalAgainstPut(t *testing.T) {
 	}
 	wg.Wait()
 	eventually(t, "all are shown", func(context.Context) error {
-		if got := s.all(); len(got) != 60 {
-			return fmt.Errorf("%d of 60 are shown", len(got))
+		if got := s.all(); len(got) != 30 {
+			return fmt.Errorf("%d of 30 are shown", len(got))
 		}
 		return nil
 	})
-	for n := range 60 {
+	for n := range 30 {
 		eventually(t, "nothing waits", func(context.Context) error {
 			if left := waiting(w, attempt(w, uint16(n)).Account); len(left) > 0 {
 				return fmt.Errorf("%v wait", left)

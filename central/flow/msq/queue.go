@@ -53,12 +53,11 @@ func (m *MSQ) put(ctx context.Context, q service.Question) (a service.Answer, er
 	w.revision, err = m.bucket.PutFor(ctx, w.key, value, 0, stay)
 	switch {
 	case errors.Is(err, kv.ErrConflict): // it was put before
-		return a, m.settle(ctx, w)
 	case err != nil:
 		return a, err
+	default: // from here on the message is kept
+		m.messages.WithLabelValues("queued").Inc()
 	}
-	// From here on the message is kept.
-	m.messages.WithLabelValues("queued").Inc()
 	return a, m.settle(ctx, w)
 }
 
@@ -74,11 +73,12 @@ func (m *MSQ) settle(ctx context.Context, w *waiting) error {
 	if w.NextVisit {
 		return nil
 	}
-	// In its turn: what waited before goes first.
-	if err := m.pass(ctx, w.message.AccountID, time.Time{}, true); err != nil {
-		m.Log.Debug("a message that was queued is not delivered yet", "event", w.envelope.ID, "err", err)
+	select {
+	case m.looks <- w.message.AccountID:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil // it is kept, and the next word about the shopper finds it
 }
 
 // read checks a message.
