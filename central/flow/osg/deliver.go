@@ -72,8 +72,8 @@ func screenOf(e *event.Envelope, m *event.OnsiteMessage) record.Screen {
 	}
 }
 
-// deliver shows a message on one screen, whoever else is at it.
-func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen, look bool) (delivered bool, err error) {
+// worth reports whether there is a screen to ask: the shopper is somewhere, and may still see the message.
+func (o *OSG) worth(ctx context.Context, m *event.OnsiteMessage, look bool) (bool, error) {
 	places, whole := o.site.of(m.AccountID, o.Now())
 	if !whole {
 		return false, errors.New("who is on site is not known here yet")
@@ -87,7 +87,13 @@ func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMes
 	if len(places) == 0 || !m.ExpiresAt.After(o.Now()) {
 		return false, nil // what a claim says waits until they are there
 	}
-	if gone, err := o.deleted(ctx, m); gone || err != nil {
+	gone, err := o.deleted(ctx, m)
+	return !gone && err == nil, err
+}
+
+// deliver shows a message on one screen, whoever else is at it.
+func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen, look bool) (delivered bool, err error) {
+	if worth, err := o.worth(ctx, m, look); !worth || err != nil {
 		return false, err
 	}
 	var no []spot // screens that have said no to us

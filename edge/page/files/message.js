@@ -37,8 +37,11 @@ function mark(m) {
 }
 
 async function full(m) {
+  let other = false; // another shopper's basket has begun
+  const look = m.surface === 'shopper_display' ? onlyFor(basket, () => (other = true)) : () => {};
   while (isOpen()) await pause(300); // one question at a time
-  if (!alive(m)) return;
+  look();
+  if (!alive(m) || other) return;
   if (!m.needs_ack) mark(m);
   const text = el('span', { lang: m.language }, m.text);
   const read = await tell((surfaces[m.surface] || '') + (m.title || 'Message'), el('span', {}, text, m.code ? ' ' : '', code(m)));
