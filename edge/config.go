@@ -87,6 +87,7 @@ func (c *Config) Check() error {
 	need(!c.Env.IsZero(), "env: required")
 	need(!c.Brand.IsZero(), "brand: required")
 	need(!c.Store.IsZero(), "store: required")
+	need(c.Till != subjects.Desk, "till: %s stands for the store's own node: want another name", subjects.Desk)
 	need(c.Data != "", "data: required")
 	need(c.Listen != "", "listen: required")
 	need(c.POSTokens != "", "pos_tokens_file: required")
@@ -103,6 +104,7 @@ func (c *Config) Check() error {
 	tills, nkeys := map[subjects.TillID]bool{}, map[string]bool{}
 	for i, t := range c.Tills {
 		need(!t.Till.IsZero(), "tills[%d].till: required", i)
+		need(t.Till != subjects.Desk, "tills[%d].till: %s stands for the store's own node: want another name", i, subjects.Desk)
 		need(strings.HasPrefix(t.Nkey, "U"), "tills[%d].nkey: want the public nkey of a user, which begins with U", i)
 		need(!tills[t.Till], "tills[%d].till: till %s is there twice", i, t.Till)
 		need(!nkeys[t.Nkey], "tills[%d].nkey: another till has it", i)

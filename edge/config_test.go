@@ -105,6 +105,7 @@ func TestBadConfig(t *testing.T) {
 		"a till without nkey":   {swap(storeFile, "    nkey: "+nkeyA+"\n", ""), []string{"tills[0].nkey"}},
 		"a seed for an nkey":    {swap(storeFile, nkeyA, "S"+nkeyA), []string{"tills[0].nkey", "begins with U"}},
 		"a till twice":          {swap(storeFile, `till: "02"`, `till: "01"`), []string{"tills[1].till", "01 is there twice"}},
+		"the desk as a till":    {swap(storeFile, `till: "02"`, `till: "_"`), []string{"tills[1].till", "the store's own node"}},
 		"an nkey twice":         {swap(storeFile, nkeyB, nkeyA), []string{"tills[1].nkey", "another till has it"}},
 		"days below zero":       {swap(storeFile, "keep_days: 40", "keep_days: -1"), []string{"keep_days: want 0 to"}},
 		"days beyond counting":  {swap(storeFile, "keep_days: 40", "keep_days: 200000"), []string{"keep_days: want 0 to"}},

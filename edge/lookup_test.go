@@ -58,6 +58,7 @@ func gateway(t *testing.T, store *edge.Config) *nats.Conn {
 	seed, public := user(t)
 	u := leaf.User{Nkey: public}
 	u.Publish, u.Subscribe = store.Net().StorePermissions(store.Store)
+	u.Publish = append(u.Publish, "_INBOX.>") // the real hub asks stores from an account of its own: subjects.StoreAnswers
 	hub, err := leaf.Open(leaf.Config{Name: "centre", Accept: "127.0.0.1:0", Downstream: []leaf.User{u}, Log: logger(t)})
 	if err != nil {
 		t.Fatal(err)

@@ -225,6 +225,14 @@ func (n *Node) connectParts(registry *prometheus.Registry) {
 	n.parts = append(n.parts, n.leaf.Run, n.tend, n.rules.Run)
 	if len(n.cfg.Upstream) > 0 {
 		n.parts = append(n.parts, n.uplink.Run, n.feed.Run, n.keepRing)
+		if n.cfg.Store != subjects.Headquarters { // which has no screen
+			n.parts = append(n.parts, n.tellPresence)
+			if n.cfg.isTill() {
+				n.parts = append(n.parts, n.screen().Run)
+			} else {
+				n.parts = append(n.parts, n.screens().Run, n.presences().Run)
+			}
+		}
 	}
 	if !n.cfg.isTill() {
 		n.sales = newSales()

@@ -10,7 +10,8 @@
 // A bucket is a JetStream stream of the centre, R3 with an fsync per message. Stores cannot reach it: what
 // of it concerns them falls with the feed, or is asked for. A JetStream subject costs some 500 bytes of
 // memory on every node, so a bucket has hundreds of keys, or thousands, not hundreds of thousands; mass
-// records are packed into parts. Each bucket's [Bucket] says what it is worth: lost, rolled back, edited
+// records are packed into parts. The flow's buckets are the exception: an attempt, a claim and a message that waits are
+// a key each, since each is changed by itself and fades by itself. Each bucket's [Bucket] says what it is worth: lost, rolled back, edited
 // by hand.
 //
 // # Failure

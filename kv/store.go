@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,6 +27,7 @@ type Store struct {
 	bucket Bucket
 	js     jetstream.JetStream
 	kv     jetstream.KeyValue
+	stream jetstream.Stream // under the bucket
 }
 
 // Record is a value and its revision, which compare-and-set wants. Revision zero is no record.
@@ -43,7 +45,11 @@ func Open(ctx context.Context, js jetstream.JetStream, b Bucket) (*Store, error)
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", b.Name, err)
 	}
-	return &Store{b.Name, b, js, kv}, nil
+	stream, err := js.Stream(ctx, b.Stream())
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", b.Name, err)
+	}
+	return &Store{b.Name, b, js, kv, stream}, nil
 }
 
 // Get reads a record. It may be an older one: see Failure.
@@ -104,10 +110,7 @@ func (s *Store) PutFor(ctx context.Context, key string, value []byte, was uint64
 func (s *Store) Remove(ctx context.Context, key string, was uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	stream, err := s.js.Stream(ctx, s.bucket.Stream())
-	if err == nil {
-		err = stream.Purge(ctx, jetstream.WithPurgeSubject(s.bucket.subject(key)), jetstream.WithPurgeSequence(was+1))
-	}
+	err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(s.bucket.subject(key)), jetstream.WithPurgeSequence(was+1))
 	if err != nil {
 		return fmt.Errorf("remove %s of bucket %s: %w", key, s.name, err)
 	}
@@ -124,6 +127,11 @@ func conflict(err error) bool {
 // until ctx ends; then it gives nil. The key may hold wildcards. It may be called twice with one revision, and does
 // not hear of records that were removed or have faded. An error of fn ends it.
 func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) error {
+	return s.WatchFrom(ctx, key, func() {}, fn)
+}
+
+// WatchFrom is Watch, and calls whole when all that was there has been given.
+func (s *Store) WatchFrom(ctx context.Context, key string, whole func(), fn func(Record) error) error {
 	w, err := s.kv.Watch(ctx, key)
 	if err != nil {
 		return fmt.Errorf("watch %s of bucket %s: %w", key, s.name, err)
@@ -138,7 +146,8 @@ func (s *Store) Watch(ctx context.Context, key string, fn func(Record) error) er
 					return nil
 				}
 				return fmt.Errorf("watch %s of bucket %s: %w", key, s.name, errEnded)
-			case e == nil: // all that was there has come
+			case e == nil:
+				whole()
 			default:
 				if e.Operation() != jetstream.KeyValuePut {
 					continue
@@ -182,20 +191,19 @@ func (s *Store) Scan(ctx context.Context, pattern string, fn func(Record) error)
 
 var errEnded = errors.New("the watch has ended")
 
-// Keys lists the keys that match a pattern, in no order. It may lack what was put just now.
+// Keys lists the keys that match a pattern, in no order, as the stream's leader has them: what was put before is
+// among them. It costs one question, however many other keys there are. (The client's own list reads the records by a
+// consumer of its own: among 1,000,000 keys it did not find one in 5 s.)
 func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	l, err := s.kv.ListKeysFiltered(ctx, pattern)
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(s.bucket.subject(pattern)))
 	if err != nil {
 		return nil, fmt.Errorf("list %s of bucket %s: %w", pattern, s.name, err)
 	}
-	var keys []string
-	for k := range l.Keys() {
-		keys = append(keys, k)
-	}
-	if ctx.Err() != nil { // a list cut short would look whole
-		return nil, fmt.Errorf("list %s of bucket %s: %w", pattern, s.name, context.Cause(ctx))
+	keys := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		keys = append(keys, strings.TrimPrefix(subject, s.bucket.subject("")))
 	}
 	return keys, nil
 }

@@ -133,7 +133,11 @@ func partsSubjects() []Entry {
 	}, {
 		Name: "osgArrived", Builder: "Net.OSGArrived", Pattern: "{brand}.osg.arrived",
 		From: "OSG", To: "MSQ", Travel: Publish, State: Built,
-		Payload: "account (16 bytes) of a shopper who was identified somewhere", Source: "004 §1; R99",
+		Payload: "account (16 bytes) of a shopper who was identified somewhere, and again while they are there; header since: when they came", Source: "004 §1; R99",
+	}, {
+		Name: "osgScreen", Builder: "Net.OSGScreen", Pattern: "{brand}.osg.{node}.screen",
+		From: "OSG", To: "the instance of OSG that has a device of the app", Travel: Request, State: Built,
+		Payload: "record.Screen", Reply: "header status: 200 delivered, 404 not on site", Source: "004 §1; R98, R105",
 	}, {
 		Name: "msqPut", Builder: "Net.MSQPut", Pattern: "{brand}.msq.put",
 		From: "BCG", To: "MSQ", Travel: Request, State: Built,
@@ -182,7 +186,7 @@ func storeSubjects() []Entry {
 	}, {
 		Name: "storeScreen", Builder: "Net.StoreScreen", Pattern: "{brand}.store.{store}.screen",
 		From: "OSG", To: "store node, which asks the till", Travel: Request, State: Built,
-		Payload: "record.Screen: an onsite message and the till", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
+		Payload: "record.Screen: an onsite message and the till", Reply: "header status: 200 delivered, 404 not on site", Source: "004 §1; R98",
 	}, {
 		Name: "storePresence", Builder: "Net.POSPresence", Pattern: "{brand}.pos.{store}.presence",
 		From: "store node", To: "OSG", Travel: Request, State: Built,
@@ -267,7 +271,7 @@ func laneSubjects() []Entry {
 	}, {
 		Name: "tillScreen", Builder: "Lane.Screen", Pattern: "edge.{store}.{till}.screen",
 		From: "store node", To: "till node", Travel: Request, State: Built,
-		Payload: "record.Screen", Reply: "200 delivered, 404 not on site", Source: "004 §1; R98",
+		Payload: "record.Screen", Reply: "header status: 200 delivered, 404 not on site", Source: "004 §1; R98",
 	}, {
 		Name: "tillFeedChanged", Builder: "Lane.FeedChanged", Pattern: "edge.{store}.{till}.changed",
 		From: "store node", To: "till node", Travel: Publish, State: Built,

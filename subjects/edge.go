@@ -38,6 +38,9 @@ func (l Lane) Presence() string { return join(l.prefix(), "presence") }
 // Screen is where a store asks a till to show a message.
 func (l Lane) Screen() string { return join(l.prefix(), "screen") }
 
+// Answer is the prefix of the subjects on which a till answers its store: the store's own inbox it may not write to.
+func (l Lane) Answer() string { return join(l.prefix(), "answer") }
+
 // FeedChanged is the store's poke to one till.
 func (l Lane) FeedChanged() string { return join(l.prefix(), "changed") }
 
@@ -56,7 +59,8 @@ func LaneInbox(subject string) string {
 
 // Permissions are the allow-lists of one till's user on its store's node.
 func (l Lane) Permissions() (publish, subscribe []string) {
-	publish = []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets(), l.Presence()}
+	publish = []string{l.Ingest(), l.FeedPull(), l.Lookup(), l.Hold(), l.Sale(), l.KeyRing(), l.Baskets(), l.Presence(),
+		l.Answer() + ".>"}
 	return publish, []string{l.FeedChanged(), l.Screen(), l.Inbox() + ".>"}
 }
 
@@ -145,6 +149,12 @@ func StaysHere() []string { return []string{"edge.>", "pos.>", "$SRV.>"} }
 // StaysOnTill are those a till's leaf never sends to its store; edge.> is this hop's own.
 func StaysOnTill() []string { return []string{"pos.>", "$SRV.>"} }
 
+// Desk stands for the POS of a store's own node, which has no till: no till may be called so.
+var Desk = TillID{Token{"_"}}
+
+// Headquarters is the store of the online channels. It has no till; devices of the app are in its place.
+var Headquarters = StoreID{Token{"0000"}}
+
 // Micro service names.
 const (
 	ServicePOS     = "tillstream-pos"
@@ -159,10 +169,12 @@ const (
 	ServiceDES     = "tillstream-des"
 	ServiceCSL     = "tillstream-csl"
 	ServiceIntake  = "tillstream-intake"
+	ServiceOSG     = "tillstream-osg"
+	ServiceMSQ     = "tillstream-msq"
 )
 
 // Services gives every service name.
 func Services() []string {
 	return []string{ServicePOS, ServiceStore, ServiceIngest, ServiceFeed, ServiceGateway, ServiceReplica,
-		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH, ServiceIntake}
+		ServiceKeyRing, ServiceScrub, ServiceDES, ServiceCSL, ServicePPH, ServiceIntake, ServiceOSG, ServiceMSQ}
 }

@@ -57,6 +57,9 @@ func (n Net) OSGDeliver() string { return join(n.Brand.s, "osg", "deliver") }
 // OSGArrived says that a shopper was identified somewhere.
 func (n Net) OSGArrived() string { return join(n.Brand.s, "osg", "arrived") }
 
+// OSGScreen is where an instance of OSG is asked for a device of the app that is connected to it.
+func (n Net) OSGScreen(instance NodeID) string { return join(n.Brand.s, "osg", instance.s, "screen") }
+
 // MSQPut is where BCG leaves a message for a shopper who is not on site.
 func (n Net) MSQPut() string { return join(n.Brand.s, "msq", "put") }
 
@@ -187,10 +190,14 @@ func DoorsOf(n Net) Doors {
 // StorePermissions are the allow-lists of one store's user on the hub: what its leaf may send
 // there and what it may receive. Nothing else crosses.
 func (n Net) StorePermissions(s StoreID) (publish, subscribe []string) {
-	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">"), n.KeyRing(s)}
+	publish = []string{n.Ingest(s), n.FeedPull(s), join(n.Brand.s, "pos", s.s, ">"), n.KeyRing(s), StoreAnswers}
 	subscribe = []string{n.FeedChanged(s), join(n.Brand.s, "store", s.s, ">"), StoreInbox(s) + ".>"}
 	return publish, subscribe
 }
+
+// StoreAnswers is where a store answers what the centre asks it: subjects that nats-server draws, one for each question
+// and at random, which lead from the stores' account to the asker and nowhere else.
+const StoreAnswers = "_R_.>"
 
 // StoreInbox is the prefix of a store's reply subjects. With the client's default prefix the
 // answer would not pass the hub's allow-list.

@@ -85,13 +85,19 @@ func TestStoresCannotReachEachOther(t *testing.T) {
 		pubA, subA := net.StorePermissions(a)
 		if a != b {
 			pubB, subB := net.StorePermissions(b)
-			apart(t, slices.Concat(pubA, subA), slices.Concat(pubB, subB))
+			// All stores answer on subjects that nats-server draws, and none may listen there.
+			apart(t, subA, []string{subjects.StoreAnswers})
+			answers := func(s string) bool { return s == subjects.StoreAnswers }
+			apart(t, slices.Concat(slices.DeleteFunc(slices.Clone(pubA), answers), subA), slices.Concat(slices.DeleteFunc(pubB, answers), subB))
+			// Nor say who is at another's tills, or be asked for their screens.
+			apart(t, pubA, []string{net.POSPresence(b), net.StoreScreen(b)})
+			apart(t, subA, []string{net.AnyPOSPresence(), net.StoreScreen(b), net.OSGDeliver(), net.OSGArrived(), net.MSQPut(), net.OSGScreen(node)})
 		}
 		// Nor may a store publish what the centre or another store listens to or believes.
 		apart(t, pubA, []string{net.Journal(), net.CustomersJournal(), net.ReceiptsPosted(), "$JS.>", "$SYS.>", "$KV.>",
 			"$SRV.>", net.AnyHeartbeat(), net.Propose(node), net.FeedChanged(a), net.StoreScreen(a), "_INBOX.>",
 			net.CPPActivity(), net.EPPMActivity(), net.CPPEnriched(), net.Relevant(), net.RelevantUnqualification(),
-			net.Decided(), net.MSQDelete(), subjects.StoreInbox(a) + ".>"})
+			net.Decided(), net.MSQDelete(), net.OSGDeliver(), net.OSGArrived(), net.OSGScreen(node), net.MSQPut(), subjects.StoreInbox(a) + ".>"})
 		apart(t, subA, []string{net.Journal(), net.ReceiptsPosted(), net.AnyIngest(), net.AnyFeedPull(), net.AnyPOSLookup(),
 			"_INBOX.>", "$JS.>", "$SYS.>"})
 	})
@@ -106,6 +112,7 @@ func TestTillsCannotReachEachOther(t *testing.T) {
 		if a != b {
 			pubB, subB := b.Permissions()
 			apart(t, all, slices.Concat(pubB, subB))
+			apart(t, all, []string{b.Presence(), b.Screen(), b.Answer() + ".>"})
 		}
 		// Nor may a till speak or listen on the upper hop, whatever the store there is called, or on what stays on
 		// a node.

@@ -16,8 +16,10 @@
 // centre's. So an answer of the centre's goes back the way that the server has made for it, whatever reply
 // subject the store has named; and $JS.ACK, which the server lets every leaf publish, reaches nobody. The
 // server's allow_responses does nothing here, for messages cross a leaf only where there is interest, and
-// interest crosses only where the lists allow it. So a store that shall answer a question from the centre
-// needs _R_.> in its list: tried, not granted, since nobody asks yet.
+// interest crosses only where the lists allow it. So a store
+// that answers a question of the centre's (which shopper's screen it is) has _R_.> in its list, where the server draws
+// a subject at random for each question to a store: it leads to the asker, no store may listen there, and one that
+// would forge an answer has to guess it.
 //
 // The price: the stores' account takes every question, so one that no node serves yet (the centre is starting)
 // goes unanswered, where a single account would say "no responders" at once. Stores ask again after 2 s.

@@ -212,8 +212,11 @@ func TestEachHopIsAnswered(t *testing.T) {
 	answer(t, c.shop, acme.Ingest(s1), "centre")
 
 	reaches(t, c.centre, c.shop, acme.FeedChanged(s1))
-	reaches(t, c.centre, c.shop, acme.StoreScreen(s1))
 	reaches(t, c.shop, c.desk, lane.FeedChanged())
+	// A store answers the centre, and a till its store.
+	serve(t, c.shop, "store", acme.StoreScreen(s1))
+	answer(t, c.centre, acme.StoreScreen(s1), "store")
+	reaches(t, c.desk, c.shop, lane.Answer()+".a1")
 }
 
 func TestEachTierKeepsToItself(t *testing.T) {

@@ -94,6 +94,7 @@ type API struct {
 	meters   *meters
 	callers  *callers
 	board    *board
+	site     *site
 	guesses  guesses
 	past     past
 	holds    holding
@@ -125,9 +126,10 @@ func Open(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open api: %w", err)
 	}
+	here := newSite(cfg.Store, cfg.Now)
 	a := &API{
 		cfg: cfg, listener: l, meters: meters, crashed: make(chan struct{}),
-		callers: callers, board: newBoard(cfg.Now),
+		callers: callers, board: newBoard(cfg.Now, here), site: here,
 		read: reader{
 			store: cfg.Store, till: cfg.Till, cards: cfg.Cards, own: cfg.CardPrefixes, rules: cfg.Rules,
 		},

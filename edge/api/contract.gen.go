@@ -410,15 +410,20 @@ type ManualDiscount struct {
 
 // Message defines model for Message.
 type Message struct {
+	// Code Of a coupon, to be shown under the text or printed.
+	Code      string    `json:"code,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"`
 	ID        string    `json:"id"`
-	NeedsAck  bool      `json:"needs_ack,omitempty"`
-	Priority  int       `json:"priority,omitempty"`
-	RID       string    `json:"rid,omitempty"`
-	Style     string    `json:"style"`
-	Surface   string    `json:"surface"`
-	Text      string    `json:"text"`
-	Title     string    `json:"title,omitempty"`
+
+	// Language Of the text, BCP 47.
+	Language string `json:"language,omitempty"`
+	NeedsAck bool   `json:"needs_ack,omitempty"`
+	Priority int    `json:"priority,omitempty"`
+	RID      string `json:"rid,omitempty"`
+	Style    string `json:"style"`
+	Surface  string `json:"surface"`
+	Text     string `json:"text"`
+	Title    string `json:"title,omitempty"`
 }
 
 // Money Minor units of the document's currency.

@@ -34,6 +34,10 @@
 // without the rules of then. The header before the body carries the account, the points earned and spent, the hold,
 // the sale that a return names, and the day, so that nobody above opens the body.
 //
+// What the POS says of shoppers, in look-ups, scans, quotes, holds and receipts, is also how the node knows whose
+// messages may be on the screen ([API.Shopper], [API.Screen]). A basket of nobody, or two minutes without a word, ends
+// that.
+//
 // # Durability
 //
 // 201 is said after the journal's fsync. Suspended baskets are files of their own, sealed, fsynced, worth

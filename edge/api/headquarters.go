@@ -5,14 +5,11 @@ import (
 	"tillstream/subjects"
 )
 
-// headquarters is the store whose nodes the other channels ask what a basket costs, in whichever shop.
-const headquarters = "0000"
-
 // quotedBy gives the rules that a basket is to be quoted by: those of the store that it names, which at
 // headquarters may be any. Then its till is that store's, and nobody's here; so both are taken out of d.
 func (r *reader) quotedBy(d *head) (*programme.Revision, error) {
 	now := r.rules.Now()
-	if r.store.String() != headquarters || d.store == "" || d.store == headquarters {
+	if r.store != subjects.Headquarters || d.store == "" || d.store == subjects.Headquarters.String() {
 		return now, nil
 	}
 	store, err := subjects.ParseStoreID(d.store)

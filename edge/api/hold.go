@@ -34,6 +34,7 @@ func (a *API) placeHold(ctx context.Context, q question) (answer, error) {
 			ExpiresAt: &expires, Training: true,
 		}}, nil
 	}
+	a.site.basket(ask.RID, ask.Account)
 	if !a.linked() || a.holds.full() {
 		return answer{}, errNoHold
 	}

@@ -51,6 +51,9 @@ func (a *API) lookUpShopper(ctx context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if !q.caller.training {
+		a.site.looked(account)
+	}
 	s := Shopper{
 		ID: account, CardMasked: mask(value), Source: sourceLocal, Known: true, Points: new(Points),
 		Training: q.caller.training,

@@ -4,34 +4,46 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
+
+	"tillstream/kv/record"
 )
 
 const (
 	maxMessages = 256              // kept for those who come late
 	heartbeat   = 15 * time.Second // between signs of life on a stream
 	streamWrite = 5 * time.Second  // for a reader to take what is sent
+	maxRefused  = 4096             // messages that were not shown, and are remembered by their tries
 )
 
 // board holds the messages of this till until they expire. They are in memory only: who sends one and
-// does not hear that it was shown keeps it.
+// does not hear that it was shown keeps it. Whoever holds its mutex may take the site's; never the other way round.
 type board struct {
-	now func() time.Time
+	now  func() time.Time
+	site *site
 
-	mu     sync.Mutex
-	posted []*posted     // oldest first
-	more   chan struct{} // closed at the next change, and made anew
-	closed bool
+	mu      sync.Mutex
+	posted  []*posted         // oldest first
+	refused map[string]uint64 // by id: the last try at which a message was not shown
+	readers int               // POS that read the stream
+	more    chan struct{}     // closed at the next change, and made anew
+	closed  bool
 }
 
 // posted is a message on the board.
 type posted struct {
 	Message
-	shown bool
+	account record.AccountID // only they may see it; zero: whoever is at the till
+	sent    chan struct{}    // closed when a POS has taken it
+	taking  int              // POS that are being given it
+	shown   bool
 }
 
-func newBoard(now func() time.Time) *board { return &board{now: now, more: make(chan struct{})} }
+func newBoard(now func() time.Time, s *site) *board {
+	return &board{now: now, site: s, refused: map[string]uint64{}, more: make(chan struct{})}
+}
 
 // Show gives a message to whoever reads this till's messages, now or until it expires.
 func (a *API) Show(m Message) { a.board.post(m) }
@@ -48,14 +60,92 @@ func (b *board) post(m Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.drop()
-	if b.find(m.ID) != nil {
-		return
+	if b.find(m.ID) == nil {
+		b.put(&posted{Message: m})
 	}
+}
+
+// put puts a message on the board. The mutex is held.
+func (b *board) put(p *posted) {
 	if len(b.posted) == maxMessages {
 		b.posted = b.posted[1:]
 	}
-	b.posted = append(b.posted, &posted{Message: m})
+	p.sent = make(chan struct{})
+	b.posted = append(b.posted, p)
 	b.wake()
+}
+
+// offer puts a shopper's message on the board; nil: it is not shown. One that is there is not put twice.
+func (b *board) offer(m *record.Screen) *posted {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop()
+	if p := b.find(m.ID); p != nil {
+		return p
+	}
+	if b.site.shopper() != m.Account || b.readers == 0 || b.refused[m.ID] >= m.Try || m.Expires <= b.now().UnixMilli() {
+		b.refuse(m.ID, m.Try)
+		return nil
+	}
+	style := "toast"
+	if m.Full {
+		style = "full_screen"
+	}
+	p := &posted{account: m.Account, Message: Message{
+		ID: m.ID, Surface: "shopper_display", Style: style, Title: m.Title, Text: m.Text, Code: m.Code, Language: m.Language,
+		ExpiresAt: time.UnixMilli(m.Expires).UTC(),
+	}}
+	b.put(p)
+	return p
+}
+
+// refuse remembers that a message was not shown at a try. The mutex is held.
+func (b *board) refuse(id string, try uint64) {
+	if len(b.refused) >= maxRefused {
+		clear(b.refused) // what is so old is not asked for any more
+	}
+	b.refused[id] = max(b.refused[id], try)
+}
+
+// withdraw takes a message off the board that no POS has taken, and reports whether one has after all. One that a
+// POS is just being given stays: nobody can say yet.
+func (b *board) withdraw(p *posted, try uint64) (sent bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-p.sent:
+		return true, nil
+	default:
+	}
+	if p.taking > 0 {
+		return false, errTaking
+	}
+	b.posted = slices.DeleteFunc(b.posted, func(q *posted) bool { return q == p })
+	b.refuse(p.ID, try)
+	return false, nil
+}
+
+// read notes one reader more, or one less.
+func (b *board) read(more int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.readers += more
+}
+
+// wrote notes whether a POS has taken what after gave for it.
+func (b *board) wrote(all []*posted, taken bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range all {
+		p.taking--
+		select {
+		case <-p.sent: // another POS, before
+		default:
+			if taken {
+				close(p.sent)
+			}
+		}
+	}
 }
 
 // drop lets go of what has expired. The mutex is held.
@@ -94,8 +184,9 @@ func (b *board) close() {
 	}
 }
 
-// after gives the messages behind the one called last, all when there is no such, and what to wait for.
-func (b *board) after(last string) (next []Message, more <-chan struct{}, open bool) {
+// after gives the messages behind the one called last, all when there is no such, and what to wait for. What is for
+// a shopper who is not there any more is not among them. wrote has to follow.
+func (b *board) after(last string) (next []*posted, more <-chan struct{}, open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.drop()
@@ -105,9 +196,11 @@ func (b *board) after(last string) (next []Message, more <-chan struct{}, open b
 			from = i + 1
 		}
 	}
+	here := b.site.shopper()
 	for _, p := range b.posted[from:] {
-		if !p.shown {
-			next = append(next, p.Message)
+		if !p.shown && (p.account.IsZero() || p.account == here) {
+			p.taking++
+			next = append(next, p)
 		}
 	}
 	return next, b.more, !b.closed
@@ -140,6 +233,8 @@ func (a *API) readMessages(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	_ = out.SetReadDeadline(time.Time{}) // the request is in; a writer without deadlines is a test's
 	last := r.Header.Get("Last-Event-ID")
+	a.board.read(1)
+	defer a.board.read(-1)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	text := ": welcome\n\n"
@@ -147,11 +242,14 @@ func (a *API) readMessages(w http.ResponseWriter, r *http.Request) {
 		next, more, open := a.board.after(last)
 		for _, m := range next {
 			last = m.ID
-			text += fmt.Sprintf("id: %s\ndata: %s\n\n", m.ID, mustEncode(m))
+			text += fmt.Sprintf("id: %s\ndata: %s\n\n", m.ID, mustEncode(m.Message))
 		}
 		if text != "" {
 			_ = out.SetWriteDeadline(time.Now().Add(streamWrite))
-			if _, err := w.Write([]byte(text)); err != nil || out.Flush() != nil {
+			_, err := w.Write([]byte(text))
+			taken := err == nil && out.Flush() == nil
+			a.board.wrote(next, taken)
+			if !taken {
 				return // the POS has gone, and comes again with the last id
 			}
 		}

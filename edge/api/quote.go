@@ -42,6 +42,9 @@ func (a *API) quoteBasket(_ context.Context, q question) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if rid, err := record.ParseRID(o.basket.RID); err == nil && !training {
+		a.site.basket(rid, o.account)
+	}
 	if err := a.gather(o, training); err != nil {
 		return answer{}, err
 	}

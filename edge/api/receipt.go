@@ -233,6 +233,9 @@ func (a *API) finish(ctx context.Context, q question, s sale) (answer, error) {
 		return answer{}, err
 	}
 	a.settled(&s, &kept.Header, nil)
+	if !repeated && kept.Kind == record.KindSale {
+		a.site.sold(&kept.Header)
+	}
 	if !repeated && kept.Kind != record.KindSale && kept.Of != (record.RID{}) {
 		if err := a.past.add(&kept); err != nil {
 			a.past.sale = nil // it is read again

@@ -29,18 +29,22 @@ func (a *API) scanCode(_ context.Context, q question) (answer, error) {
 	if err := oneOf("/entry", body.Entry, "", "scanned", "keyed", "tapped"); err != nil {
 		return answer{}, err
 	}
-	told := a.scan(body.Code)
+	told, card := a.scan(body.Code)
+	if card != "" && !q.caller.training {
+		a.site.looked(a.read.cards.Account(card))
+	}
 	told.Training = q.caller.training
 	return answer{status: http.StatusOK, body: told}, nil
 }
 
-func (a *API) scan(text string) *Scan {
+// scan reads a code, and gives the number of the card that it is, if it is one.
+func (a *API) scan(text string) (told *Scan, card string) {
 	rules := a.cfg.Rules.Now()
 	c, err := rules.Scanner().Read(text)
 	if err != nil {
-		return refusedScan(err)
+		return refusedScan(err), ""
 	}
-	told := &Scan{Kind: string(c.Kind), Symbology: string(c.Symbology)}
+	told = &Scan{Kind: string(c.Kind), Symbology: string(c.Symbology)}
 	switch c.Kind {
 	case scan.Card:
 		told.CardMasked = mask(c.Card)
@@ -50,7 +54,7 @@ func (a *API) scan(text string) *Scan {
 	case scan.Item, scan.Other:
 		it := rules.Of(c.Item)
 		if c.Kind == scan.Other && !it.Known {
-			return told
+			return told, ""
 		}
 		told.Kind = string(scan.Item)
 		told.Item = &ScannedItem{Code: it.Code, Known: it.Known}
@@ -60,7 +64,7 @@ func (a *API) scan(text string) *Scan {
 		}
 		told.measure(c.Measure)
 	}
-	return told
+	return told, c.Card
 }
 
 // measure tells what the label says for the line.

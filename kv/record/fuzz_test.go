@@ -99,6 +99,14 @@ func FuzzReadSaleAnswer(f *testing.F) {
 	fuzz(f, "saleanswer", func(v any) []byte { a := v.(record.SaleAnswer); return a.Append(nil) })
 }
 
+func FuzzReadPresence(f *testing.F) {
+	fuzz(f, "presence.v1", func(v any) []byte { p := v.(record.Presence); return p.Append(nil) })
+}
+
+func FuzzReadScreen(f *testing.F) {
+	fuzz(f, "screen.v1", func(v any) []byte { s := v.(record.Screen); return s.Append(nil) })
+}
+
 func FuzzReadProduct(f *testing.F) {
 	fuzz(f, "product", func(v any) []byte { p := v.(record.Product); return p.Append(nil) })
 }

@@ -136,7 +136,14 @@ func codecs() []codec {
 	saidBasket := record.BasketAnswer{State: record.BasketNew, Body: []byte("{}"), Baskets: []record.SuspendedBasket{
 		{RID: h.RID, At: at.UnixMilli(), Till: "3", POS: "lane-1", ETag: `"e"`, Lines: 300, Training: true},
 	}}
+	there := record.Presence{Till: start.Till, Account: account, Here: true, At: at.UnixMilli()}
+	screen := record.Screen{
+		Till: start.Till, Account: account, Try: 4711, Full: true, ID: "a1b2", Title: "Merci", Text: "Ein Kaffee für Sie <b>", Code: "AUTUMN1",
+		Language: "de", Expires: at.UnixMilli(),
+	}
 	return []codec{
+		{"presence.v1", there, func() []byte { return there.Append(nil) }, whole(record.ReadPresence)},
+		{"screen.v1", screen, func() []byte { return screen.Append(nil) }, whole(record.ReadScreen)},
 		{"product.v1", product, func() []byte { return product.Append(nil) }, whole(func(b []byte) (record.Product, error) {
 			return record.ReadProduct(string(b))
 		})},

@@ -10,7 +10,7 @@ import { cards, drawGoods } from './goods.js';
 import { aside } from './aside.js';
 import { back } from './back.js';
 import { hear } from './scanner.js';
-import { listen } from './message.js';
+import { dismiss, listen } from './message.js';
 import { sendWaiting, waiting } from './sales.js';
 import { watch } from './light.js';
 
@@ -116,6 +116,7 @@ function onKey(e) {
   } else if (key === 'Escape') {
     $('scan').value = '';
     problem(null);
+    dismiss();
     focusScan();
   } else if ((key === 'ArrowUp' || key === 'ArrowDown') && e.target === $('scan')) {
     e.preventDefault();

@@ -1,0 +1,232 @@
+package osg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"tillstream/kv"
+	"tillstream/kv/progress"
+	"tillstream/kv/record"
+	"tillstream/subjects"
+	"tillstream/subjects/event"
+	"tillstream/subjects/service"
+)
+
+// askWithin bounds a question for a screen: a store gives its till less.
+const askWithin = 1500 * time.Millisecond
+
+// claim is the value of a kv.ClaimKey. What it says changes by compare-and-set only, so however many deliver a
+// message, they go the same way: a screen is asked only while the claim names it, and another is named only when it
+// has said no. The revision at which it was named is the try.
+type claim struct {
+	Asked    *spot           `json:"asked,omitempty"` // a screen that was asked and has not said no
+	Instance subjects.NodeID `json:"instance,omitzero"`
+	Shown    bool            `json:"shown,omitempty"` // that screen has it
+	At       time.Time       `json:"at"`
+}
+
+// errSilent means that a screen was asked and nobody knows what it has done.
+var errSilent = errors.New("the screen does not answer: ask again, with the same message")
+
+// answer is OSG's service.
+func (o *OSG) answer(ctx context.Context, q service.Question) (a service.Answer, err error) {
+	e, data, err := event.Receive(q.Header, q.Data)
+	if err == nil && e.Brand != o.Net.Brand {
+		err = fmt.Errorf("%w: header ce-brand is %s, this is brand %s", event.ErrEvent, e.Brand, o.Net.Brand)
+	}
+	if err != nil {
+		return a, &service.Refusal{Err: err}
+	}
+	m, err := event.Read[event.OnsiteMessage](&e, event.TypeOnsiteMessage, data)
+	if err != nil {
+		return a, &service.Refusal{Err: err}
+	}
+	s := screenOf(&e, &m)
+	if err := s.Check(); err != nil {
+		return a, &service.Refusal{Err: err}
+	}
+	delivered, err := o.deliver(ctx, &e, &m, s, q.Header.Get(event.OSGLook) != "")
+	if err != nil {
+		o.outcomes.WithLabelValues("again").Inc()
+		return a, err
+	}
+	status := event.OSGNotOnSite
+	if delivered {
+		status = event.OSGDelivered
+	}
+	o.outcomes.WithLabelValues(status).Inc()
+	return service.Answer{Header: nats.Header{event.OSGStatus: {status}}}, nil
+}
+
+// screenOf is a message as a screen takes it. Its try is not known yet.
+func screenOf(e *event.Envelope, m *event.OnsiteMessage) record.Screen {
+	return record.Screen{
+		Account: m.AccountID, Try: 1, Full: m.Delivery == event.FullScreen, ID: e.ID, Title: m.Title, Text: m.Text,
+		Code: m.Code, Language: m.Language, Expires: m.ExpiresAt.UnixMilli(),
+	}
+}
+
+// worth reports whether there is a screen to ask: the shopper is somewhere, and may still see the message.
+func (o *OSG) worth(ctx context.Context, m *event.OnsiteMessage, look bool) (bool, error) {
+	places, whole := o.site.of(m.AccountID, o.Now())
+	if !whole {
+		return false, errors.New("who is on site is not known here yet")
+	}
+	if len(places) == 0 && look {
+		if err := o.look(ctx, m.AccountID); err != nil {
+			return false, err
+		}
+		places, _ = o.site.of(m.AccountID, o.Now())
+	}
+	if len(places) == 0 || !m.ExpiresAt.After(o.Now()) {
+		return false, nil // what a claim says waits until they are there
+	}
+	gone, err := o.deleted(ctx, m)
+	return !gone && err == nil, err
+}
+
+// deliver shows a message on one screen, whoever else is at it.
+func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen, look bool) (delivered bool, err error) {
+	if worth, err := o.worth(ctx, m, look); !worth || err != nil {
+		return false, err
+	}
+	var no []spot // screens that have said no to us
+	for range maxTurns {
+		r, c, err := o.claimed(ctx, e.ID)
+		if err != nil {
+			return false, err
+		}
+		if c.Shown {
+			return true, nil
+		}
+		if c.Asked != nil {
+			s.Try = r
+			shown, err := o.ask(ctx, *c.Asked, c.Instance, s)
+			if err != nil {
+				return false, err
+			}
+			if shown {
+				// From here on the screen has it. If the claim is not settled, it is asked again, and says so again.
+				if _, err = o.put(ctx, e.ID, claim{Asked: c.Asked, Instance: c.Instance, Shown: true}, r, m.ExpiresAt); err == nil {
+					o.shown(e)
+					return true, nil
+				}
+				if !errors.Is(err, kv.ErrConflict) {
+					return false, err
+				}
+				continue
+			}
+			no = append(no, *c.Asked)
+		}
+		next := o.next(m.AccountID, no)
+		_, err = o.put(ctx, e.ID, next, r, m.ExpiresAt)
+		switch {
+		case errors.Is(err, kv.ErrConflict):
+		case err != nil:
+			return false, err
+		case next.Asked == nil:
+			return false, nil
+		}
+	}
+	return false, errors.New("others deliver the same message: ask again")
+}
+
+// maxTurns bounds how often one question follows a claim.
+const maxTurns = 32
+
+// next names the next screen in a claim, or none.
+func (o *OSG) next(account record.AccountID, no []spot) claim {
+	places, _ := o.site.of(account, o.Now())
+	for _, p := range places {
+		if !slices.Contains(no, p.spot) {
+			return claim{Asked: &p.spot, Instance: p.Instance}
+		}
+	}
+	return claim{}
+}
+
+// claimed reads a message's claim; revision zero: there is none.
+func (o *OSG) claimed(ctx context.Context, id string) (revision uint64, c claim, err error) {
+	r, err := o.bucket.Get(ctx, kv.ClaimKey(id))
+	if errors.Is(err, kv.ErrNone) {
+		return 0, c, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(r.Value, &c)
+	}
+	if err != nil {
+		return 0, c, fmt.Errorf("read claim of message %s: %w", id, err)
+	}
+	return r.Revision, c, nil
+}
+
+// claimStays is how long a claim stands after its message has expired: clocks differ, and questions are late.
+const claimStays = time.Minute
+
+func (o *OSG) put(ctx context.Context, id string, c claim, was uint64, expires time.Time) (uint64, error) {
+	c.At = o.Now().UTC()
+	value, err := json.Marshal(c)
+	if err != nil {
+		return 0, fmt.Errorf("write claim of message %s: %w", id, err)
+	}
+	return o.bucket.PutFor(ctx, kv.ClaimKey(id), value, was, expires.Sub(o.Now())+claimStays)
+}
+
+// deleted reports whether MSQ was told to show a message no more. Such a message is not on site for anybody.
+func (o *OSG) deleted(ctx context.Context, m *event.OnsiteMessage) (bool, error) {
+	of := record.Attempt{Account: m.AccountID, Promo: m.PromoCode, Attempt: m.AttemptID}
+	r, err := o.bucket.Get(ctx, kv.TombstoneKey(of))
+	if errors.Is(err, kv.ErrNone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	t, err := progress.ReadTombstone(r.Value)
+	return err == nil && t.Names(m.MessageType), err
+}
+
+// ask asks one screen.
+func (o *OSG) ask(ctx context.Context, at spot, instance subjects.NodeID, s record.Screen) (shown bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	s.Till = at.Till
+	subject := o.Net.StoreScreen(at.Store)
+	if at.Store == subjects.Headquarters {
+		if instance == o.instance {
+			return o.sessions.show(ctx, &s)
+		}
+		subject = o.Net.OSGScreen(instance)
+	}
+	a, err := service.Ask(ctx, o.Conn, subject, s.Append(nil))
+	if errors.Is(err, nats.ErrNoResponders) && at.Store == subjects.Headquarters {
+		return false, nil // the instance has ended, and its devices with it
+	}
+	if err != nil {
+		return false, fmt.Errorf("message %s: %w: %w", s.ID, errSilent, err)
+	}
+	switch status := a.Header.Get(event.OSGStatus); status {
+	case event.OSGDelivered:
+		return true, nil
+	case event.OSGNotOnSite:
+		return false, nil
+	default:
+		return false, fmt.Errorf("message %s: %w: status %q", s.ID, errSilent, status)
+	}
+}
+
+// shown counts how long the way to the screen was.
+func (o *OSG) shown(e *event.Envelope) {
+	for _, from := range [...]event.Point{event.Sold, event.Posted, event.CPP, event.EPPM} {
+		if at := e.Stamps[from]; !at.IsZero() {
+			o.took.WithLabelValues(from.String()).Observe(o.Now().Sub(at).Seconds())
+			return
+		}
+	}
+}
