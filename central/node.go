@@ -18,7 +18,6 @@ import (
 	"tillstream/central/archive"
 	"tillstream/central/books"
 	"tillstream/central/feed"
-	"tillstream/central/flow"
 	"tillstream/central/gateway"
 	"tillstream/central/hub"
 	"tillstream/central/ingest"
@@ -48,7 +47,6 @@ type Node struct {
 	posted    *announcer
 	admin     *gateway.Admin
 	archive   *archive.Archiver // nil: none
-	docs      *flow.Documents   // nil: this centre runs no flow
 	backup    *Backup           // to be restored before anything else; nil: none
 	fold      []func(context.Context) error
 	serve     []func(context.Context) error // once the fold is level with the journal
@@ -86,10 +84,11 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	of := n.openFlow(registry, cards)
 	n.admin, err = gateway.OpenAdmin(gateway.AdminConfig{
 		Listen: cfg.AdminListen, Token: token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		JS: n.js, Net: cfg.Net(), Streams: n.wanted(), Replica: n.replica, Books: n.books, Archive: n.archive,
-		Reference: n.reference, Scrub: n.scrub, Disk: n.disk, Cards: cards, Log: n.log,
+		Reference: n.reference, Scrub: n.scrub, Disk: n.disk, Cards: cards, Flow: of, Log: n.log,
 		Leads: func() bool { return n.hub.Leads(cfg.Brand, cfg.Net().JournalStream()) },
 	})
 	if err != nil {
@@ -97,13 +96,12 @@ func Open(cfg Config, log *slog.Logger) (_ *Node, err error) {
 	}
 	net := cfg.Net()
 	n.fold = append(n.fold, n.replica.Run, n.posted.run, n.scrub.Run, n.reference.Run)
-	n.serve = []func(context.Context) error{
+	n.serve = append(n.serve,
 		ingest.New(ingest.Config{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, Metrics: registry, Log: n.log}).Run,
 		n.feed.Run,
 		gateway.NewPOS(gateway.POSConfig{Net: net, Conn: n.conn, Replica: n.replica, Books: n.books, JS: n.js, Log: n.log}).Run,
 		gateway.NewKeyRings(gateway.KeyRingsConfig{Net: net, Conn: n.conn, Rings: kv.NewKeyRings(n.js, net.Brand), Log: n.log}).Run,
-	}
-	n.openFlow(registry)
+	)
 	return n, nil
 }
 

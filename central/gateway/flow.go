@@ -31,6 +31,9 @@ type FlowConfig struct {
 	// Progress gives what a shopper has done in progress promotions, to be written as JSON.
 	Progress func(ctx context.Context, account record.AccountID) (any, error)
 
+	// Sessions are the app's: a device connects and is shown messages, see package osg.
+	Sessions http.Handler
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -71,6 +74,9 @@ func (a *Admin) handleFlow(mux *http.ServeMux) {
 		"POST /v1/flow/progress":          answer(a.progressAsked),
 	} {
 		mux.HandleFunc(pattern, a.ifFlow(handler))
+	}
+	if a.cfg.Flow != nil && a.cfg.Flow.Sessions != nil { // a stream, for as long as the device is there
+		mux.Handle("GET /v1/sessions/{account}/{device}", a.cfg.Flow.Sessions)
 	}
 }
 
