@@ -18,7 +18,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: build ## build, then run the whole chain on this machine, on generated receipts, until Ctrl-C
-	./bin/tillstream demo
+	./bin/tillstream demo --flow
 
 test: browser ## everything: gofmt, vet, staticcheck, all tests, shuffled (papers and house rules too), a soak of MINUTES=2
 	@echo "make test: every line below should say ok. When it does: make run"

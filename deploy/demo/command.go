@@ -23,6 +23,7 @@ type Command struct {
 	Tills     int    `help:"Tills in each store, 1 to 20 (${default})." default:"2" placeholder:"M"`
 	Speed     string `help:"Receipts per second over all tills, or max (${default})." default:"200" placeholder:"X|max"`
 	Quotes    bool   `help:"Quote each sale before it is sold, by an item master and three promotions made of the receipts' goods, and hold each to an independent count."`
+	Flow      bool   `help:"Run the event flow too: with every third receipt a shopper earns a coffee, and reads it on the screen of the next till."`
 	Faults    bool   `help:"Cut a store's WAN for a third of the run; crash a till, a store and the centre node that writes."`
 	Exit      bool   `help:"End when everything is posted and checked: status 0 only if nothing differs. Without it, serve until Ctrl-C."`
 	Data      string `help:"Directory to keep everything in, to go on from another time. Without it a temporary one." placeholder:"DIR"`
@@ -93,7 +94,7 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 		nodes = slog.New(onlyErrors{log.Handler()})
 	}
 	// The fleet lives until the demo has said its last word, also after Ctrl-C.
-	f, err := fleet.Open(context.WithoutCancel(ctx), fleet.Config{Dir: dir, Stores: c.Stores, Tills: c.Tills, NATS: true, Log: nodes})
+	f, err := fleet.Open(context.WithoutCancel(ctx), fleet.Config{Dir: dir, Stores: c.Stores, Tills: c.Tills, NATS: true, Flow: c.Flow, Log: nodes})
 	if err != nil {
 		return err
 	}

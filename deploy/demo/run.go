@@ -40,6 +40,11 @@ func (r *run) play(ctx context.Context, speed float64) error {
 	fmt.Fprintf(r.out, "%d stores with %d tills each, a centre of %d nodes; %d receipts of %d lines\n",
 		len(r.f.Stores()), len(r.f.Store(0).Tills()), len(r.f.Centre()), len(r.receipts), r.report.LinesRead)
 	fmt.Fprintf(r.out, "a till in the browser: %s\n  its token: %s\n", pageURL(r.f.Tills()[0].URL(), r.receipts), fleet.Token())
+	if r.cmd.Flow {
+		if err := r.putFlow(ctx); err != nil {
+			return err
+		}
+	}
 	before, err := r.totals(ctx)
 	if err != nil {
 		return err
@@ -119,6 +124,12 @@ Ask the centre:
   tillstream ops --centre %s books verify
   tillstream ops --centre %s status
 `, till.URL(), fleet.Token(), r.anyCustomer(), node.URL(), node.URL())
+	if r.cmd.Flow {
+		fmt.Fprintf(r.out, `See the event flow at work:
+  tillstream ops --centre %s flow
+  tillstream ops --centre %s trace RID-OF-A-RECEIPT
+`, node.URL(), node.URL())
+	}
 }
 
 func (r *run) anyCustomer() string {

@@ -2,9 +2,6 @@ package fleet_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 
 	"tillstream/deploy/fleet"
@@ -28,27 +25,9 @@ func flowing(t *testing.T, cfg fleet.Config) *fleet.Fleet {
 	for _, d := range [][2]string{
 		{"settings", flowSettings}, {"promotions", stampCard}, {"templates/REWARD_AWARDED/en", wonTemplate},
 	} {
-		putFlow(t, f, d[0], d[1])
+		must(t, f.PutFlow(within(t, patience), d[0], []byte(d[1])))
 	}
 	return f
-}
-
-// putFlow gives the centre a document of the flow, as ops does.
-func putFlow(t *testing.T, f *fleet.Fleet, path, document string) {
-	t.Helper()
-	await(t, "put "+path, func() error {
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", f.Centre()[0].Node().URL()+"/v1/flow/"+path, strings.NewReader(document))
-		must(t, err)
-		res, err := http.DefaultClient.Do(req)
-		must(t, err)
-		defer res.Body.Close()
-		said, err := io.ReadAll(res.Body)
-		must(t, err)
-		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s: %s", res.Status, said)
-		}
-		return nil
-	})
 }
 
 // A shopper earns a reward at one till, and sees it on the screen of the next one they come to, once.
