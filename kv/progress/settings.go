@@ -44,7 +44,8 @@ type Settings struct {
 	CMS string `json:"cms"`
 	// MessageHours is how long a message is worth showing, 1 to 2160; a reward's expiration ends it before. Default 168.
 	MessageHours int `json:"message_hours"`
-	// PresenceSeconds is how long a shopper counts as on site after the last word of a till, 10 to 3600. Default 120.
+	// PresenceSeconds is how long a shopper counts as on site after the last word of a till, which comes every 30 s: 60 to
+	// 3600. Default 120.
 	PresenceSeconds int `json:"presence_seconds"`
 }
 
@@ -117,7 +118,7 @@ func (s *Settings) check() error {
 		need(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "cms: want an http or https address, got %q", s.CMS)
 	}
 	need(s.MessageHours >= 1 && s.MessageHours <= 2160, "message_hours: want 1 to 2160")
-	need(s.PresenceSeconds >= 10 && s.PresenceSeconds <= 3600, "presence_seconds: want 10 to 3600")
+	need(s.PresenceSeconds >= 60 && s.PresenceSeconds <= 3600, "presence_seconds: want 60 to 3600")
 	return errors.Join(errs...)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"tillstream/central/stage"
 	"tillstream/kv"
+	"tillstream/kv/progress"
 	"tillstream/kv/record"
 	"tillstream/subjects/event"
 )
@@ -26,16 +27,18 @@ func (m *MSQ) delete(ctx context.Context, in *stage.Input) ([]stage.Output, erro
 	if err != nil {
 		return nil, stage.Reject(err)
 	}
-	if err := m.bury(ctx, in.Attempt, &d); err != nil {
+	if err := m.bury(ctx, &in.Envelope, &d); err != nil {
 		return nil, err
 	}
+	var named progress.Tombstone
+	named.Bury(d.MessageType, in.Rewards, d.At)
 	// From here on nothing that it names is put or shown. What waits is taken out.
 	all, err := m.of(ctx, d.AccountID)
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range all {
-		if w.envelope.Attempt != in.Attempt || w.message.MessageType != d.MessageType {
+		if w.envelope.Attempt != in.Attempt || !named.Names(w.message.MessageType, w.envelope.Rewards) {
 			continue
 		}
 		if err := m.bucket.Remove(ctx, w.key, w.revision); err != nil {
@@ -47,13 +50,13 @@ func (m *MSQ) delete(ctx context.Context, in *stage.Input) ([]stage.Output, erro
 }
 
 // bury leaves the tombstone.
-func (m *MSQ) bury(ctx context.Context, of record.Attempt, d *event.DeleteMessageInstruction) error {
+func (m *MSQ) bury(ctx context.Context, e *event.Envelope, d *event.DeleteMessageInstruction) error {
+	of := e.Attempt
 	for range 5 {
 		t, was, err := m.tombstone(ctx, of)
-		if err != nil || t.Names(d.MessageType) {
+		if err != nil || !t.Bury(d.MessageType, e.Rewards, d.At) {
 			return err
 		}
-		t.Types, t.At = append(t.Types, d.MessageType), d.At
 		value, err := json.Marshal(t)
 		if err != nil {
 			return fmt.Errorf("write the tombstone of %s: %w", of, err)

@@ -37,6 +37,6 @@
 //	deletion while it is shown                  -                           the shopper sees it: OSG looks for the
 //	                                                                        tombstone just before it asks a screen
 //
-// A tombstone stands for two cycles after the attempt's end. It names the attempt and the type of message: a reward
-// that is earned once more in the same attempt has no message.
+// A tombstone stands for two cycles after the attempt's end. It names the type of message and the rewards that were
+// spent: one that is earned once more in the same attempt has its message.
 package msq

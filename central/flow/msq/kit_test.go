@@ -175,12 +175,12 @@ func put(t testing.TB, w *flowtest.World, e event.Envelope, m event.OnsiteMessag
 }
 
 // instruct publishes a DeleteMessageInstruction as TIM does.
-func instruct(w *flowtest.World, of record.Attempt) {
+func instruct(w *flowtest.World, of record.Attempt, rewards ...event.Reward) {
 	w.T.Helper()
 	now := w.Now()
 	e := event.Envelope{
 		ID: event.FirstID(of, event.RewardSpent, "spent"), Type: event.TypeDeleteMessage, Source: event.Source(w.Net.DC, w.Net.Brand, "tim"),
-		Time: now, DC: w.Net.DC, Brand: w.Net.Brand, Attempt: of, Status: event.RewardSpent,
+		Time: now, DC: w.Net.DC, Brand: w.Net.Brand, Attempt: of, Status: event.RewardSpent, Rewards: rewards,
 	}
 	w.Publish(w.Net.MSQDelete(), e, event.DeleteMessageInstruction{
 		AccountID: of.Account, PromoCode: of.Promo, AttemptID: of.Attempt, MessageType: event.MessageRewardAwarded, Brand: w.Net.Brand, At: now,

@@ -192,6 +192,32 @@ func TestDeletedMessageIsNotShown(t *testing.T) {
 	s.wants(of, un.ID)
 }
 
+// A promotion that gives its reward again and again, or several: what was spent is not shown, the others are. A
+// tombstone of the whole attempt would swallow each coffee after the first one that was drunk.
+func TestOnlyTheRewardThatWasSpentIsNotShown(t *testing.T) {
+	t.Parallel()
+	w := flowtest.Open(t)
+	s := open(t, w)
+	start(w)
+	of := attempt(w, 1)
+	var all []event.Envelope
+	for i, r := range []event.Reward{{SchemeID: "coffee", Times: 1}, {SchemeID: "coffee", Times: 2}, {SchemeID: "cake", Times: 1}} {
+		e, m := message(w, of, i+1)
+		e.Rewards = []event.Reward{r}
+		if i < 2 {
+			put(t, w, e, m)
+		}
+		all = append(all, e)
+	}
+	instruct(w, of, event.Reward{SchemeID: "coffee", Times: 1})
+	settle(w)
+	late, m := message(w, of, 3)
+	late.Rewards = all[2].Rewards
+	put(t, w, late, m)
+	s.comes(of.Account)
+	s.wants(of, all[1].ID, late.ID)
+}
+
 // Deletion, put and drain at once: whatever comes first, nothing is left behind, and what was deleted before the
 // shopper came is not shown.
 func TestDeletionAgainstPutAndDrain(t *testing.T) {

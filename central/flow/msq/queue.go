@@ -194,7 +194,7 @@ func (m *MSQ) remove(ctx context.Context, key string) error {
 // deleted reports whether a tombstone names a message.
 func (m *MSQ) deleted(ctx context.Context, w *waiting) (bool, error) {
 	t, _, err := m.tombstone(ctx, w.envelope.Attempt)
-	if err != nil || !t.Names(w.message.MessageType) {
+	if err != nil || !t.Names(w.message.MessageType, w.envelope.Rewards) {
 		return false, err
 	}
 	m.messages.WithLabelValues("deleted").Inc()

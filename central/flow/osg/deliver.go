@@ -73,7 +73,7 @@ func screenOf(e *event.Envelope, m *event.OnsiteMessage) record.Screen {
 }
 
 // worth reports whether there is a screen to ask: the shopper is somewhere, and may still see the message.
-func (o *OSG) worth(ctx context.Context, m *event.OnsiteMessage, look bool) (bool, error) {
+func (o *OSG) worth(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, look bool) (bool, error) {
 	places, whole := o.site.of(m.AccountID, o.Now())
 	if !whole {
 		return false, errors.New("who is on site is not known here yet")
@@ -87,13 +87,13 @@ func (o *OSG) worth(ctx context.Context, m *event.OnsiteMessage, look bool) (boo
 	if len(places) == 0 || !m.ExpiresAt.After(o.Now()) {
 		return false, nil // what a claim says waits until they are there
 	}
-	gone, err := o.deleted(ctx, m)
+	gone, err := o.deleted(ctx, e, m)
 	return !gone && err == nil, err
 }
 
 // deliver shows a message on one screen, whoever else is at it.
 func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen, look bool) (delivered bool, err error) {
-	if worth, err := o.worth(ctx, m, look); !worth || err != nil {
+	if worth, err := o.worth(ctx, e, m, look); !worth || err != nil {
 		return false, err
 	}
 	var no []spot // screens that have said no to us
@@ -179,9 +179,8 @@ func (o *OSG) put(ctx context.Context, id string, c claim, was uint64, expires t
 }
 
 // deleted reports whether MSQ was told to show a message no more. Such a message is not on site for anybody.
-func (o *OSG) deleted(ctx context.Context, m *event.OnsiteMessage) (bool, error) {
-	of := record.Attempt{Account: m.AccountID, Promo: m.PromoCode, Attempt: m.AttemptID}
-	r, err := o.bucket.Get(ctx, kv.TombstoneKey(of))
+func (o *OSG) deleted(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage) (bool, error) {
+	r, err := o.bucket.Get(ctx, kv.TombstoneKey(e.Attempt))
 	if errors.Is(err, kv.ErrNone) {
 		return false, nil
 	}
@@ -189,7 +188,7 @@ func (o *OSG) deleted(ctx context.Context, m *event.OnsiteMessage) (bool, error)
 		return false, err
 	}
 	t, err := progress.ReadTombstone(r.Value)
-	return err == nil && t.Names(m.MessageType), err
+	return err == nil && t.Names(m.MessageType, e.Rewards), err
 }
 
 // ask asks one screen.
