@@ -41,9 +41,10 @@ func (r *Replica) fetch(ctx context.Context) {
 	if r.tip.number > 0 {
 		return
 	}
-	last, err := lastEntry(ctx, r.js, r.cfg.Net)
+	// While the stream does not answer nothing can be folded either.
+	last, err := answered(ctx, r.js, r.cfg.Net)
 	if err != nil || last.Number < r.worth {
-		return // none yet, or the fold is quicker; the reader waits for a stream that does not answer
+		return // none yet, or the fold is quicker
 	}
 	for range fetchTries {
 		from := r.offers(ctx)

@@ -162,13 +162,22 @@ func lastEntry(ctx context.Context, js jetstream.JetStream, net subjects.Net) (*
 
 // Empty reports whether the journal has no entry. It waits until the stream's leader answers.
 func Empty(ctx context.Context, js jetstream.JetStream, net subjects.Net) (bool, error) {
+	_, err := answered(ctx, js, net)
+	if errors.Is(err, ErrEmpty) || errors.Is(err, ErrBroken) {
+		return errors.Is(err, ErrEmpty), nil
+	}
+	return false, err
+}
+
+// answered is lastEntry, again until the stream's leader answers.
+func answered(ctx context.Context, js jetstream.JetStream, net subjects.Net) (*fold.Entry, error) {
 	for {
-		_, err := lastEntry(ctx, js, net)
+		e, err := lastEntry(ctx, js, net)
 		if err == nil || errors.Is(err, ErrEmpty) || errors.Is(err, ErrBroken) {
-			return errors.Is(err, ErrEmpty), nil
+			return e, err
 		}
 		if !wait(ctx, 100*time.Millisecond) {
-			return false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }
