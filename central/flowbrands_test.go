@@ -79,7 +79,9 @@ func (c *chain) earn(n int, kind string, status event.Status, attempt string) re
 }
 
 func (f *flavour) check(t *testing.T, c *chain) {
+	whole := c.T
 	c.T = t
+	defer func() { c.T = whole }()
 	for n, kind := range kinds() { // tags, decision table, delivery, words
 		account := c.attempt(n, "STAMPS").Account
 		c.comes(account)

@@ -137,15 +137,13 @@ func (c *chain) begin(p *part) {
 	c.T.Cleanup(p.stop)
 }
 
-// crashes has every component crash, some of them twice, while events are said.
+// crashes has every component crash, in an order that is drawn, while events are said.
 func (c *chain) crashes() {
 	seed := uint64(time.Now().UnixNano())
 	c.T.Logf("seed %d", seed)
-	c.rnd, c.every = rand.New(rand.NewPCG(seed, 0)), 10
-	for range 2 {
-		for _, i := range c.rnd.Perm(len(c.parts)) {
-			c.due = append(c.due, c.parts[i])
-		}
+	c.rnd, c.every = rand.New(rand.NewPCG(seed, 0)), 20
+	for _, i := range c.rnd.Perm(len(c.parts)) {
+		c.due = append(c.due, c.parts[i])
 	}
 	// What a stage that died was at comes again after this, not after the ten seconds of a centre.
 	for _, s := range subjects.Stages() {
