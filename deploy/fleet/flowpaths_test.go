@@ -135,7 +135,8 @@ func TestRewardInTrouble(t *testing.T) {
 	for _, trouble := range troubles() {
 		t.Run(trouble.name, func(t *testing.T) {
 			f := flowing(t, fleet.Config{Stores: 2, Tills: 1})
-			putFlow(t, f, "promotions", otherCard)
+			must(t, f.PutFlow(within(t, patience), "promotions", []byte(otherCard)))
+			knownEverywhere(t, f, "OTHER")
 			one, two := f.Store(0).Till(0), f.Store(1).Till(0)
 			seen, spent := &patron{t, f, "2000017"}, &patron{t, f, "2000024"}
 			for n := range 3 {
@@ -170,11 +171,35 @@ func TestRewardInTrouble(t *testing.T) {
 			if got := screen(); len(got) != 2 {
 				t.Errorf("the POS was sent %v, want one message of each shopper", got)
 			}
-			settle(t, f, nil)
+			must(t, f.Settle(within(t, patience)))
+			if _, err := f.CheckBooks(within(t, patience)); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
 
 // otherCard gives a reward with the fifth receipt.
 const otherCard = `{"promo_code": "OTHER", "revision": 1, "name": "Five stamps", "tags": ["loyalty"], "count": {"kind": "receipts"},
-	"reward_schemes": [{"reward_scheme_id": "cake", "activity_type": "COUPON", "target": 5, "valid_days": 14}]}`
+	"reward_schemes": [{"reward_scheme_id": "cake", "activity_type": "COUPON", "target": 5,
+		"reward_type": "COUPON", "product_reward_type": "A cake", "valid_days": 14}]}`
+
+// knownEverywhere waits until every node of the centre has a promotion: whoever writes counts by its own copy.
+func knownEverywhere(t *testing.T, f *fleet.Fleet, promo string) {
+	t.Helper()
+	for _, c := range f.Centre() {
+		await(t, "node "+c.Name()+" knows the promotion", func() error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Node().URL()+"/v1/flow/promotions/"+promo, nil)
+			must(t, err)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			res.Body.Close() //nolint:errcheck // its status says it
+			if res.StatusCode != http.StatusOK {
+				return errors.New(res.Status)
+			}
+			return nil
+		})
+	}
+}
