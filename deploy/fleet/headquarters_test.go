@@ -3,11 +3,8 @@ package fleet_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,11 +81,7 @@ func TestHeadquartersQuotesAsAShopDoes(t *testing.T) {
 		}
 	})
 	t.Run("Online Retail", func(t *testing.T) {
-		receipts, _, err := sales.Open(filepath.Join("..", "..", "..", "shared", "data", "online_retail.csv.gz"), sales.OnlineRetail())
-		if errors.Is(err, fs.ErrNotExist) {
-			t.Skip("the Online Retail file is not beside the repository, in shared/data")
-		}
-		must(t, err)
+		receipts := retail(t)
 		want := 10_000
 		if testing.Short() {
 			want = 500

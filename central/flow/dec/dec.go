@@ -56,8 +56,12 @@ func (d *DEC) cpp(ctx context.Context, in *stage.Input) ([]stage.Output, error) 
 	if err != nil {
 		return nil, stage.Reject(err)
 	}
+	week := 0
+	if a.Status == event.Unqualified {
+		week = 2 // what CPP says of it is week two's (document 004 §4); messages name the week
+	}
 	return d.enrich(ctx, in, event.TypeEnriched, d.Net.CPPEnriched(), event.EnrichedActivity{
-		AccountID: a.AccountID, PromoCode: a.PromoCode, AttemptID: a.AttemptID, Status: a.Status,
+		AccountID: a.AccountID, PromoCode: a.PromoCode, AttemptID: a.AttemptID, Status: a.Status, Week: week,
 		OccurredAt: a.OccurredAt, Store: a.Store, Till: a.Till, RID: a.RID,
 	}, a.RewardProgress)
 }

@@ -126,8 +126,13 @@ func TestWeekTwoGoesToTIMWithTheBrandsTag(t *testing.T) {
 	w.PutSettings("unqualification_tag: [missed, other]")
 	e, a := w.Activity(attempt, event.Unqualified, "week two")
 	w.Publish(w.Net.CPPActivity(), e, a)
-	if got := w.Expect(w.Net.CPPEnriched()); !slices.Equal(got.Tags, []string{"loyalty", "stamps", "missed"}) {
+	got := w.Expect(w.Net.CPPEnriched())
+	if !slices.Equal(got.Tags, []string{"loyalty", "stamps", "missed"}) {
 		t.Errorf("tags %v", got.Tags)
+	}
+	// A template that names the week could not be filled in for week two, and its messages were dead letters.
+	if en, err := event.Read[event.EnrichedActivity](&got.Envelope, event.TypeEnriched, got.Data); err != nil || en.Week != 2 {
+		t.Errorf("week %d, %v; want 2", en.Week, err)
 	}
 	w.Settle(subjects.DEC)
 	w.ExpectNone(w.Net.RelevantUnqualification())

@@ -9,9 +9,10 @@
 // rewardProgress gets products, rewardType, productRewardType, tierDefinition and expirationDate of the rewardScheme
 // with its id.
 //
-// An unqualification, of week one or two, also gets the brand's unqualification tag (its settings name it; the first, if
-// there are several), by which TIM tells it from the rest (§4; R104). TIM goes by headers, so DEC writes the tags and the
-// rewards that the event is about there too (event.RewardsOf). What data and headers both say must be the same: else the event is rejected.
+// An unqualification of CPP is week two's, and gets that week, which messages name. One of week one or two also gets the
+// brand's unqualification tag (its settings name it; the first, if there are several), by which TIM tells it from the rest
+// (§4; R104). TIM goes by headers, so DEC writes the tags and the rewards that the event is about there too
+// (event.RewardsOf). What data and headers both say must be the same: else the event is rejected.
 //
 // What PPH answers is kept for some seconds, for each promotion and attempt, in bounded memory, and asked for once
 // however many events want it.

@@ -12,6 +12,9 @@
 // FRED goes by headers alone. It never opens an event's data: neither those that it receives nor those of DES's answer,
 // which it passes on as they are.
 //
+// Events of one account are handled one after the other, as in the stages before and after: DES answers in any order, and
+// a shopper's messages would be shown in that.
+//
 // # Failure
 //
 // Without an answer, and with one that does not say has-decision or is about another event, FRED asks again, later.
