@@ -37,6 +37,7 @@ func parts() []part {
 		{"takeover", "the centre's writer, or the stream's leader, is killed", 100 * s, 40 * s, (*bench).takeover},
 		{"chain", "tills to books, the whole chain", 65 * s, 20 * s, (*bench).chain},
 		{"centre", "packs of receipts to books on three nodes", 25 * s, 10 * s, (*bench).centre},
+		{"flow", "activities to the queue of messages on three nodes", 90 * s, 15 * s, (*bench).flow},
 		{"online_retail", "a year of receipts with faults, on one disk", 60 * s, 30 * s, (*bench).onlineRetail},
 		{"books", "1,024 callers post to the books", 45 * s, 20 * s, (*bench).books},
 	}
