@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,11 +105,11 @@ func (f *flowRun) document(ctx context.Context) error {
 }
 
 // run starts the components, each stage with so many events at once, and gives what stops them.
-func (f *flowRun) run(ctx context.Context, b *bench, atOnce int) (stop func() error) {
+func (f *flowRun) run(ctx context.Context, log *slog.Logger, atOnce int) (stop func() error) {
 	registry := prometheus.NewRegistry()
 	base := flow.Base{
 		Net: f.net, Conn: f.conn, JS: f.js, Docs: f.docs, Stages: stages.NewMetrics(registry), Registry: registry,
-		AtOnce: atOnce, Now: time.Now, Log: b.log,
+		AtOnce: atOnce, Now: time.Now, Log: log,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup

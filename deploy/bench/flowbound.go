@@ -28,7 +28,7 @@ func (b *bench) flow(ctx context.Context) ([]Result, error) {
 		return nil, err
 	}
 	defer f.stop()
-	stop := f.run(ctx, b, 0)
+	stop := f.run(ctx, b.log, 0)
 	results, err := b.flowRounds(ctx, f)
 	if err = errors.Join(err, stop()); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (b *bench) flow(ctx context.Context) ([]Result, error) {
 }
 
 func (b *bench) flowRounds(ctx context.Context, f *flowRun) ([]Result, error) {
-	n := b.size(8000, 500)
+	n := b.size(4000, 500)
 	before, err := f.count(ctx)
 	if err != nil {
 		return nil, err
@@ -87,8 +87,8 @@ func (b *bench) flowRounds(ctx context.Context, f *flowRun) ([]Result, error) {
 
 // oneByOne measures the same stages with one event each at a time.
 func (b *bench) oneByOne(ctx context.Context, f *flowRun, together float64) (Result, error) {
-	stop := f.run(ctx, b, 1)
-	n := b.size(1500, 100)
+	stop := f.run(ctx, b.log, 1)
+	n := b.size(500, 100)
 	_, err := f.pass(ctx, n/5) // warms up
 	var took time.Duration
 	if err == nil {
