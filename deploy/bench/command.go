@@ -18,7 +18,7 @@ import (
 
 // Command is the command line of the bench.
 type Command struct {
-	Only     []string `help:"Parts to run, by name: pricing, quote, lookup, till_commit, edge_cache, lone, books_restart, feed, reference, takeover, chain, centre, flow, tim, msq, online_retail, books. Without it all." placeholder:"NAMES"`
+	Only     []string `help:"Parts to run, by name: pricing, quote, lookup, till_commit, edge_cache, lone, books_restart, feed, reference, takeover, chain, centre, flow, screen, tim, msq, online_retail, books. Without it all." placeholder:"NAMES"`
 	JSON     string   `help:"Write the results." placeholder:"FILE"`
 	Receipts string   `help:"CSV file of receipts, plain or gzip, with the columns of Online Retail. Without it receipts are generated." placeholder:"FILE"`
 	Rounds   int      `help:"Rounds of each comparison, 1 to 100. Without it 5, or 2 with --quick." placeholder:"N"`

@@ -38,7 +38,7 @@ func (b *bench) flow(ctx context.Context) ([]Result, error) {
 }
 
 func (b *bench) flowRounds(ctx context.Context, f *flowRun) ([]Result, error) {
-	n := b.size(4000, 500)
+	n := b.size(4000, 200)
 	before, err := f.count(ctx)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (b *bench) flowRounds(ctx context.Context, f *flowRun) ([]Result, error) {
 // oneByOne measures the same stages with one event each at a time.
 func (b *bench) oneByOne(ctx context.Context, f *flowRun, together float64) (Result, error) {
 	stop := f.run(ctx, b.log, 1)
-	n := b.size(500, 100)
+	n := b.size(500, 40)
 	_, err := f.pass(ctx, n/5) // warms up
 	var took time.Duration
 	if err == nil {
