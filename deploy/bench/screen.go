@@ -65,7 +65,7 @@ func (b *bench) screens(ctx context.Context, f *fleet.Fleet) ([]Result, error) {
 		}
 		counters = append(counters, c)
 	}
-	n := b.size(60, 5)                                        // shoppers at each till
+	n := b.size(60, 5)                                         // shoppers at each till
 	if _, _, err := serve(ctx, counters, n/5, 0); err != nil { // warms up
 		return nil, err
 	}
