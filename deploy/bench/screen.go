@@ -45,12 +45,8 @@ func (b *bench) screen(ctx context.Context) ([]Result, error) {
 }
 
 func (b *bench) screens(ctx context.Context, f *fleet.Fleet) ([]Result, error) {
-	for path, document := range map[string]string{
-		"settings": screenSettings, "promotions": screenPromotion, "templates/REWARD_AWARDED/en": screenTemplate,
-	} {
-		if err := f.PutFlow(ctx, path, []byte(document)); err != nil {
-			return nil, err
-		}
+	if err := putScreenDocuments(ctx, f); err != nil {
+		return nil, err
 	}
 	counters := make([]*counter, 0, len(f.Tills()))
 	defer func() {
@@ -80,13 +76,24 @@ func (b *bench) screens(ctx context.Context, f *fleet.Fleet) ([]Result, error) {
 		return nil, err
 	}
 	slices.Sort(waits)
-	parts, err := onTheWay(ctx, f, began)
+	parts, err := onTheWay(ctx, f, counters, began)
 	return append([]Result{
 		{Name: "screen_p50", Value: millis(percentile(waits, 50)), Unit: "ms", goal: valueAtMost(15)},
 		{Name: "screen_p99", Value: millis(percentile(waits, 99)), Unit: "ms", goal: valueAtMost(100)},
 		{Name: "screen_rate", Value: rate(n*stamps*len(counters), took), Unit: "receipts/s"},
 		{Name: "screen_rate_most", Value: most, Unit: "receipts/s, tills that do not rest"},
 	}, parts...), err
+}
+
+func putScreenDocuments(ctx context.Context, f *fleet.Fleet) error {
+	for path, document := range map[string]string{
+		"settings": screenSettings, "promotions": screenPromotion, "templates/REWARD_AWARDED/en": screenTemplate,
+	} {
+		if err := f.PutFlow(ctx, path, []byte(document)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // counter is a till with its POS, which reads the till's messages.
@@ -96,8 +103,12 @@ type counter struct {
 	number int
 	served int // shoppers so far
 	shown  chan time.Time
+	ways   map[record.RID]way // by the receipt that earned; owned by who serves
 	stop   func()
 }
+
+// way is when a receipt was posted, and when its message was shown.
+type way struct{ posted, shown time.Time }
 
 func openCounter(ctx context.Context, t *fleet.Till, number int) (*counter, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -114,7 +125,7 @@ func openCounter(ctx context.Context, t *fleet.Till, number int) (*counter, erro
 	}
 	lines := bufio.NewScanner(res.Body)
 	lines.Scan() // from the welcome on the till knows of this POS
-	c := &counter{till: t, pos: fleet.NewPOS(t.URL()), number: number, shown: make(chan time.Time, 16)}
+	c := &counter{till: t, pos: fleet.NewPOS(t.URL()), number: number, shown: make(chan time.Time, 16), ways: map[record.RID]way{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for lines.Scan() {
@@ -165,6 +176,7 @@ func (c *counter) serve(ctx context.Context, next *time.Time, pause time.Duratio
 		return 0, err
 	}
 	var posted time.Time
+	var rid record.RID
 	for range stamps {
 		if !sleep(ctx, time.Until(*next)) {
 			return 0, context.Cause(ctx)
@@ -175,6 +187,7 @@ func (c *counter) serve(ctx context.Context, next *time.Time, pause time.Duratio
 			At: now.UTC().Truncate(time.Second), Customer: card, Currency: "GBP", RID: record.NewRID(now),
 			Lines: []sales.Line{{Item: "20001", Description: "RED TIN MUG", Quantity: "1", Amount: 500}},
 		}
+		rid = r.RID
 		q := &questions{}
 		q.add(c.pos, &r, c.till.Config().Store, c.till.Config().Till)
 		posted = time.Now()
@@ -184,6 +197,7 @@ func (c *counter) serve(ctx context.Context, next *time.Time, pause time.Duratio
 	}
 	select {
 	case at := <-c.shown:
+		c.ways[rid] = way{posted, at}
 		return at.Sub(posted), nil
 	case <-time.After(ackWithin):
 		return 0, errors.New("a shopper waits for the message in vain")
@@ -193,7 +207,7 @@ func (c *counter) serve(ctx context.Context, next *time.Time, pause time.Duratio
 }
 
 // onTheWay gives the parts of the way by the stamps of the events since a moment.
-func onTheWay(ctx context.Context, f *fleet.Fleet, since time.Time) ([]Result, error) {
+func onTheWay(ctx context.Context, f *fleet.Fleet, counters []*counter, since time.Time) ([]Result, error) {
 	js, err := jetstream.New(f.Centre()[0].Node().Conn())
 	if err != nil {
 		return nil, err
@@ -205,6 +219,7 @@ func onTheWay(ctx context.Context, f *fleet.Fleet, since time.Time) ([]Result, e
 		return nil, fmt.Errorf("read the flow's stream: %w", err)
 	}
 	took := map[[2]event.Point][]time.Duration{}
+	var before, after []time.Duration
 	for {
 		m, err := c.Next(jetstream.FetchMaxWait(time.Second))
 		if err != nil {
@@ -214,6 +229,11 @@ func onTheWay(ctx context.Context, f *fleet.Fleet, since time.Time) ([]Result, e
 		if err != nil {
 			return nil, err
 		}
+		for _, c := range counters {
+			if w, ok := c.ways[e.Receipt]; ok {
+				before, after = append(before, e.Stamps[event.Posted].Sub(w.posted)), append(after, w.shown.Sub(e.Stamps[event.FRED]))
+			}
+		}
 		for _, to := range event.Points() {
 			from, ok := e.Stamps.Before(to)
 			if ok && from != event.Sold && !e.Stamps[to].IsZero() { // a receipt says in whole seconds when it was sold
@@ -222,16 +242,17 @@ func onTheWay(ctx context.Context, f *fleet.Fleet, since time.Time) ([]Result, e
 			}
 		}
 	}
-	var results []Result
+	row := func(from, to string, all []time.Duration) Result {
+		slices.Sort(all)
+		return Result{Name: fmt.Sprintf("screen: %s to %s, p50", from, to), Value: millis(percentile(all, 50)), Unit: "ms", detail: true}
+	}
+	results := []Result{row("till", event.Posted.String(), before)}
 	for _, from := range event.Points() {
 		for _, to := range event.Points() {
 			if all := took[[2]event.Point{from, to}]; len(all) > 0 {
-				slices.Sort(all)
-				results = append(results, Result{
-					Name: fmt.Sprintf("screen: %s to %s, p50", from, to), Value: millis(percentile(all, 50)), Unit: "ms", detail: true,
-				})
+				results = append(results, row(from.String(), to.String(), all))
 			}
 		}
 	}
-	return results, nil
+	return append(results, row(event.FRED.String(), "screen", after)), nil
 }
