@@ -208,7 +208,7 @@ func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
 	return keys, nil
 }
 
-// Any reports whether there is a key that matches a pattern, as the stream's leader has them. It costs a third of Keys.
+// Any reports whether there is a key that matches a pattern, as the stream's leader has them: less than Keys asks of it.
 func (s *Store) Any(ctx context.Context, pattern string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
