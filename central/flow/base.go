@@ -20,6 +20,7 @@ type Base struct {
 	Docs     *Documents
 	Stages   *stage.Metrics
 	Registry prometheus.Registerer // for a component's own metrics
+	AtOnce   int                   // events that each stage holds; zero: the stage's own number
 	Now      func() time.Time
 	Log      *slog.Logger
 }

@@ -13,9 +13,12 @@ import (
 const (
 	answerWithin = 5 * time.Second
 	heartbeat    = 2 * time.Second
-	// pullBytes bounds what the server sends before it is asked again: PublishAsync and pulls both stall on what
-	// fills a connection.
-	pullBytes = 4 << 20
+	// pullMost bounds what the server sends before it is asked again. It is no bound of bytes: the server ends a pull that
+	// has one with a word of its own, which overtakes the messages of a replicated consumer, since they wait until the
+	// others know of them. The client has hung up by then, and they come again only after the consumer's wait.
+	pullMost = 256
+	// gather is how long a full stage waits for more slots than one: a pull for each event costs as much as the event.
+	gather = time.Millisecond
 )
 
 // pull handles events for as long as the consumer is there. It asks for no more than there are slots for: what waited
@@ -32,7 +35,7 @@ func (s *Stage) pull(ctx context.Context, wg *sync.WaitGroup) error {
 		if n == 0 {
 			return ctx.Err()
 		}
-		batch, err := consumer.Fetch(n, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(heartbeat), jetstream.FetchMaxBytes(pullBytes))
+		batch, err := consumer.Fetch(n, jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(heartbeat))
 		if err == nil {
 			for m := range batch.Messages() {
 				n--
@@ -47,20 +50,35 @@ func (s *Stage) pull(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
-// take waits for a slot and takes all that are free; none: ctx has ended.
+// take waits for a slot and takes those that are free; none: ctx has ended.
 func (s *Stage) take(ctx context.Context) (n int) {
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return 0
 	}
-	for n = 1; ; n++ {
+	var wait <-chan time.Time // nil: no longer than for what is free
+	if few := cap(s.slots) / 8; len(s.slots) > cap(s.slots)-few {
+		wait = time.After(gather)
+	}
+	for n = 1; n < min(cap(s.slots), pullMost); n++ {
 		select {
 		case s.slots <- struct{}{}:
+			continue
 		default:
+		}
+		if wait == nil {
+			return n
+		}
+		select {
+		case s.slots <- struct{}{}:
+		case <-wait:
+			return n
+		case <-ctx.Done():
 			return n
 		}
 	}
+	return n
 }
 
 func (s *Stage) leave(n int) {

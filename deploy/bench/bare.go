@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -93,22 +92,29 @@ func (c *bare) open(ctx context.Context, dir string, b *bench) error {
 }
 
 // lead makes a stream and connects to the node that leads it.
-func (c *bare) lead(ctx context.Context, want jetstream.StreamConfig) error {
+func (c *bare) lead(ctx context.Context, want jetstream.StreamConfig) (err error) {
+	c.conn, c.js, err = c.at(ctx, want)
+	return err
+}
+
+// at makes a stream and gives a connection to the node that leads it.
+func (c *bare) at(ctx context.Context, want jetstream.StreamConfig) (*nats.Conn, jetstream.JetStream, error) {
 	leader, err := c.make(ctx, c.hubs[0], want)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	for i, h := range c.hubs {
 		if nodeName(i).String() != leader {
 			continue
 		}
-		if c.conn, err = h.Connect(c.net.Brand, "publisher"); err != nil {
-			return err
+		conn, err := h.Connect(c.net.Brand, "publisher")
+		if err != nil {
+			return nil, nil, err
 		}
-		c.js, err = jetstream.New(c.conn)
-		return err
+		js, err := jetstream.New(conn)
+		return conn, js, err
 	}
-	return fmt.Errorf("stream %s is led by %q, which is none of ours", want.Name, leader)
+	return nil, nil, fmt.Errorf("stream %s is led by %q, which is none of ours", want.Name, leader)
 }
 
 // make makes a stream and gives the node that leads it. A cluster that has just started refuses for a
@@ -147,52 +153,13 @@ func (c *bare) close() error {
 	return errors.Join(errs...)
 }
 
-// publish sends the bodies to the journal's stream, a window of them under way, and gives bodies a second
-// until the last is acknowledged. It counts acknowledgements itself, which costs less than the client's
-// PublishAsync: a stronger baseline.
+// publish sends the bodies to the journal's stream, and gives bodies a second until the last is acknowledged.
 func (c *bare) publish(ctx context.Context, bodies [][]byte) (float64, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slots := make(chan struct{}, window)
-	var acks atomic.Int64
-	done := make(chan struct{})
-	inbox := c.conn.NewInbox()
-	sub, err := c.conn.Subscribe(inbox, func(m *nats.Msg) {
-		if !bytes.Contains(m.Data, []byte(`"seq":`)) || bytes.Contains(m.Data, []byte(`"error"`)) {
-			cancel(fmt.Errorf("bare publish: the stream answers %.200q", m.Data))
-			return
-		}
-		<-slots
-		if int(acks.Add(1)) == len(bodies) {
-			close(done)
-		}
-	})
-	if err != nil {
-		return 0, fmt.Errorf("bare publish: %w", err)
+	msgs := make([]*nats.Msg, len(bodies))
+	for i, body := range bodies {
+		msgs[i] = &nats.Msg{Subject: c.net.Journal(), Data: body}
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed with the cluster
-	subject := c.net.Journal()
-	began := time.Now()
-	for _, body := range bodies {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-		if err := c.conn.PublishRequest(subject, inbox, body); err != nil {
-			return 0, fmt.Errorf("bare publish: %w", err)
-		}
-	}
-	timeout := time.NewTimer(ackWithin)
-	defer timeout.Stop()
-	select {
-	case <-done:
-		return rate(len(bodies), time.Since(began)), nil
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	case <-timeout.C:
-		return 0, fmt.Errorf("bare publish: %d of %d acknowledged", acks.Load(), len(bodies))
-	}
+	return publish(ctx, c.conn, msgs)
 }
 
 // Accounts of the compare-and-set baseline, and who changes them at once.

@@ -18,16 +18,17 @@ import (
 
 // Command is the command line of the bench.
 type Command struct {
-	Only     []string `help:"Parts to run, by name: pricing, quote, lookup, till_commit, edge_cache, lone, books_restart, feed, reference, takeover, chain, centre, online_retail, books. Without it all." placeholder:"NAMES"`
+	Only     []string `help:"Parts to run, by name: pricing, quote, lookup, till_commit, edge_cache, lone, books_restart, feed, reference, takeover, chain, centre, flow, screen, tim, msq, online_retail, books. Without it all." placeholder:"NAMES"`
 	JSON     string   `help:"Write the results." placeholder:"FILE"`
 	Receipts string   `help:"CSV file of receipts, plain or gzip, with the columns of Online Retail. Without it receipts are generated." placeholder:"FILE"`
 	Rounds   int      `help:"Rounds of each comparison, 1 to 100. Without it 5, or 2 with --quick." placeholder:"N"`
 	Quick    bool     `help:"Small and short: proves that everything works, and measures little."`
 	Install  bool     `help:"Install PostgreSQL and Redis with apt-get (Debian, as root) when they are missing."`
 	Dir      string   `help:"Directory on the disk to measure. Without it the system's temporary directory." placeholder:"DIR"`
-	Profiles string   `help:"Keep the CPU profiles of quote, chain and centre, and their allocations' here." placeholder:"DIR"`
+	Profiles string   `help:"Keep the CPU profiles of quote, chain, centre and flow, and their allocations' here." placeholder:"DIR"`
 
 	CentreNode string `hidden:"" help:"Run a centre node that obeys its standard input; the takeover part starts itself with it." placeholder:"FILE"`
+	BucketNode string `hidden:"" help:"Run a node with the flow's buckets that obeys its standard input; tim and msq start themselves with it." placeholder:"DIR"`
 	TillNode   string `hidden:"" help:"Run a till's node that obeys its standard input; quote and lookup start themselves with it." placeholder:"FILE"`
 }
 
@@ -72,6 +73,9 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	}
 	if c.TillNode != "" {
 		return serveTill(ctx, c.TillNode, os.Stdin, stdout, log)
+	}
+	if c.BucketNode != "" {
+		return obeyBuckets(ctx, c.BucketNode, os.Stdin, stdout, log)
 	}
 	if err := c.check(); err != nil {
 		return err

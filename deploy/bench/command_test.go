@@ -56,6 +56,34 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+// The flow runs on a cluster of three, and each event is written six times and given to four stages.
+func TestFlow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.json")
+	c := Command{Only: []string{"flow"}, JSON: path, Quick: true, Rounds: 1, Dir: t.TempDir()}
+	err := c.Run(t.Context(), t.Output(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if errors.Is(err, errInMemory) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []Result
+	if err := json.Unmarshal(data, &rows); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, r := range rows {
+		got[r.Name] = r.Value
+	}
+	if got["flow"] <= 0 || got["flow_publishes"] < 6 || got["flow_deliveries"] < 4 {
+		t.Errorf("got %v, want 6 publishes and 4 deliveries an event, or hardly more", got)
+	}
+}
+
 func TestPricing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.json")
 	c := Command{Only: []string{"pricing"}, JSON: path, Quick: true, Rounds: 1, Dir: t.TempDir()}

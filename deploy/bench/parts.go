@@ -37,6 +37,10 @@ func parts() []part {
 		{"takeover", "the centre's writer, or the stream's leader, is killed", 100 * s, 40 * s, (*bench).takeover},
 		{"chain", "tills to books, the whole chain", 65 * s, 20 * s, (*bench).chain},
 		{"centre", "packs of receipts to books on three nodes", 25 * s, 10 * s, (*bench).centre},
+		{"flow", "activities to the queue of messages on three nodes", 120 * s, 20 * s, (*bench).flow},
+		{"screen", "a receipt earns a reward, till to screen", 60 * s, 20 * s, (*bench).screen},
+		{"tim", "a node with 1,000,000 attempts in TIM's bucket", 90 * s, 10 * s, (*bench).tim},
+		{"msq", "a shopper comes, among 1,000,000 messages that wait", 120 * s, 15 * s, (*bench).msq},
 		{"online_retail", "a year of receipts with faults, on one disk", 60 * s, 30 * s, (*bench).onlineRetail},
 		{"books", "1,024 callers post to the books", 45 * s, 20 * s, (*bench).books},
 	}

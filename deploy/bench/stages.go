@@ -45,6 +45,11 @@ func stageTable() []stage {
 		{ours + "central/replica.", "centre replica, rest"},
 		{ours + "central.(*announcer)", "centre posted events"},
 		{ours + "central/feed.", "centre feed"},
+		{ours + "central/flow/", "flow's components"},
+		{ours + "central/stage.", "flow's stages"},
+		{ours + "subjects/event.", "flow's headers, JSON"},
+		{ours + "subjects/service.", "flow's questions"},
+		{ours + "kv.", "flow's buckets"},
 		{ours + "deploy/relay.", "fleet's relays"},
 		{ours + "deploy/", "driver"},
 	}
@@ -82,8 +87,8 @@ func stageOf(s *sample) string {
 	return "scheduler, rest"
 }
 
-// stages runs work, which gives its number of receipts, under a CPU profile, and gives the CPU per receipt
-// by stage. The sum is the process's own count; the profile shares it out.
+// stages runs work, which gives its number of receipts, or of events of the flow, under a CPU profile, and gives the CPU
+// per receipt by stage. The sum is the process's own count; the profile shares it out.
 func (b *bench) stages(ctx context.Context, name string, work func(context.Context) (int, error)) ([]Result, error) {
 	if b.late() {
 		b.note("no CPU by stage: time is up")

@@ -58,7 +58,7 @@ func (b *BCG) Run(ctx context.Context) error {
 	}
 	return stage.New(stage.Config{
 		Stage: subjects.BCG, Point: event.BCG, Net: b.Net, JS: b.JS, Handle: b.handle, Ordered: true,
-		Now: b.Now, Metrics: b.Stages, Log: b.Log,
+		AtOnce: b.AtOnce, Now: b.Now, Metrics: b.Stages, Log: b.Log,
 	}).Run(ctx)
 }
 

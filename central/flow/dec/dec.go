@@ -33,7 +33,7 @@ func (d *DEC) Run(ctx context.Context) error {
 	}
 	return stage.New(stage.Config{
 		Stage: subjects.DEC, Point: event.DEC, Net: d.Net, JS: d.JS, Handle: d.handle, Ordered: true,
-		Now: d.Now, Metrics: d.Stages, Log: d.Log,
+		AtOnce: d.AtOnce, Now: d.Now, Metrics: d.Stages, Log: d.Log,
 	}).Run(ctx)
 }
 

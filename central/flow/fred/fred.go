@@ -45,7 +45,7 @@ func (f *FRED) Run(ctx context.Context) error {
 	}
 	return stage.New(stage.Config{
 		Stage: subjects.FRED, Point: event.FRED, Net: f.Net, JS: f.JS, Handle: f.handle, Ordered: true,
-		Now: f.Now, Metrics: f.Stages, Log: f.Log,
+		AtOnce: f.AtOnce, Now: f.Now, Metrics: f.Stages, Log: f.Log,
 	}).Run(ctx)
 }
 

@@ -32,8 +32,9 @@
 //	word of OSG lost, or no instance            the message                 OSG's next word, half a minute later
 //	deletion dies before the tombstone          the message                 the instruction comes again
 //	deletion dies after                         tombstone and message       the instruction comes again; no drain shows it
-//	deletion before its message                 tombstone                   the message is not put, though BCG is told yes
-//	deletion while the message is put           both                        put looks for the tombstone again at its end
+//	deletion before its message                 tombstone, then both        put looks for the tombstone at its end, and takes
+//	                                                                        the message out again; no drain shows it
+//	deletion while the message is put           both                        the same
 //	deletion while it is shown                  -                           the shopper sees it: OSG looks for the
 //	                                                                        tombstone just before it asks a screen
 //

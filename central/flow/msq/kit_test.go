@@ -2,6 +2,7 @@ package msq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -92,13 +93,36 @@ func (s *screen) comes(account record.AccountID) {
 		}
 		now = s.here[account]
 	})
+	bucket, key := s.place(account)
+	if _, err := bucket.PutFor(s.w.T.Context(), key, []byte("{}"), 0, time.Hour); !errors.Is(err, kv.ErrConflict) {
+		s.w.Must(err)
+	}
 	s.w.Must(s.conn.PublishMsg(&nats.Msg{
 		Subject: s.w.Net.OSGArrived(), Data: account[:], Header: nats.Header{event.ArrivedSince: {now.UTC().Format(time.RFC3339Nano)}},
 	}))
 	s.w.Must(s.conn.Flush())
 }
 
-func (s *screen) goes(account record.AccountID) { s.set(func() { delete(s.here, account) }) }
+func (s *screen) goes(account record.AccountID) {
+	s.w.T.Helper()
+	s.set(func() { delete(s.here, account) })
+	bucket, key := s.place(account)
+	r, err := bucket.Get(s.w.T.Context(), key)
+	s.w.Must(err)
+	s.w.Must(bucket.Remove(s.w.T.Context(), key, r.Revision))
+}
+
+// place is where OSG's bucket says that a shopper is there.
+func (s *screen) place(account record.AccountID) (*kv.Store, string) {
+	s.w.T.Helper()
+	bucket, err := kv.Open(s.w.T.Context(), s.w.JS, kv.Onsite(s.w.Net.Brand))
+	s.w.Must(err)
+	store, err := subjects.ParseStoreID("0001")
+	s.w.Must(err)
+	till, err := subjects.ParseTillID("01")
+	s.w.Must(err)
+	return bucket, kv.PresenceKey(account, store, till)
+}
 
 // eventually does what may fail until it does not.
 func eventually(t testing.TB, what string, do func(context.Context) error) {

@@ -75,7 +75,7 @@ func (m *MSQ) Run(ctx context.Context) error {
 			Description: "messages of shoppers who are not on site", AtOnce: 1024, Answer: m.put, Log: m.Log,
 		}).Run,
 		stage.New(stage.Config{
-			Stage: subjects.MSQ, Point: event.MSQ, Net: m.Net, JS: m.JS, Handle: m.delete, Now: m.Now, Metrics: m.Stages, Log: m.Base.Log,
+			Stage: subjects.MSQ, Point: event.MSQ, Net: m.Net, JS: m.JS, Handle: m.delete, AtOnce: m.AtOnce, Now: m.Now, Metrics: m.Stages, Log: m.Base.Log,
 		}).Run,
 	}
 	var wg sync.WaitGroup

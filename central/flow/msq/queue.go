@@ -38,9 +38,6 @@ func (m *MSQ) put(ctx context.Context, q service.Question) (a service.Answer, er
 	if err != nil {
 		return a, &service.Refusal{Err: err}
 	}
-	if gone, err := m.deleted(ctx, w); gone || err != nil {
-		return a, err
-	}
 	stay := w.message.ExpiresAt.Sub(m.Now())
 	if stay <= 0 {
 		m.messages.WithLabelValues("late").Inc()

@@ -154,7 +154,7 @@ func (o *OSG) read(r kv.Record) {
 
 // look reads from the bucket where a shopper is, and takes it over: the copy may be a moment behind.
 func (o *OSG) look(ctx context.Context, account record.AccountID) error {
-	keys, err := o.bucket.Keys(ctx, "at."+account.String()+".*.*")
+	keys, err := o.bucket.Keys(ctx, kv.PresenceKeys(account))
 	for i := 0; err == nil && i < len(keys); i++ {
 		var r kv.Record
 		if r, err = o.bucket.Get(ctx, keys[i]); errors.Is(err, kv.ErrNone) {

@@ -52,7 +52,7 @@ func (t *TIM) Run(ctx context.Context) error {
 	}
 	return stage.New(stage.Config{
 		Stage: subjects.TIM, Point: event.TIM, Net: t.Net, JS: t.JS, Handle: t.handle, Ordered: true,
-		Now: t.Now, Metrics: t.Stages, Log: t.Log,
+		AtOnce: t.AtOnce, Now: t.Now, Metrics: t.Stages, Log: t.Log,
 	}).Run(ctx)
 }
 
