@@ -107,16 +107,29 @@ func TestADeafNodeDoesNotTakeOver(t *testing.T) {
 		return len(deaf.peers.heard) == 2
 	})
 	deaf.beats.Close()
-	eventually(t, "it hears nobody", func() bool { return deaf.peers.alone(time.Now()) })
-	before := wrote[deaf.i].Load()
-	// While nothing is written it would have it easy: it has folded all there is. Five times its patience.
+	// Before it knows that it is deaf it may take the journal once, and another takes it back.
+	eventually(t, "it hears nobody, and another writes", func() bool {
+		writes := func(m *member) bool { return m.Status().Writer == nodeID(m.i).String() }
+		for _, m := range c.nodes {
+			if m != deaf && writes(m) {
+				w = m
+			}
+		}
+		return deaf.peers.alone(time.Now()) && !writes(deaf) && writes(w)
+	})
 	beats := make(chan *nats.Msg, 64)
 	if _, err := c.conn.ChanSubscribe(c.net.Heartbeat(nodeID(w.i)), beats); err != nil {
 		t.Fatal(err)
 	}
-	for range 5 * int(silence/beatEvery) {
-		<-beats
+	patience := func(times int) {
+		for range times * int(silence/beatEvery) {
+			<-beats
+		}
 	}
+	patience(1) // for a try that was under way
+	before := wrote[deaf.i].Load()
+	// While nothing is written it would have it easy: it has folded all there is.
+	patience(5)
 	l := c.load(2, w)
 	l.wait(100)
 	if n := wrote[deaf.i].Load() - before; n > 0 {
