@@ -101,7 +101,7 @@ func Onsite(brand subjects.BrandID) Bucket {
 			{"at.{account}.{store}.{till}", "JSON: since when, and until when without another word", "PresenceKey"},
 			{"claim.{id}", "JSON: who delivers a message, or has", "ClaimKey"},
 			{"wait.{account}.{id}", "an onsite message that waits for its shopper, headers and data", "WaitKey"},
-			{"gone.{account}.{promo}.{attempt}", "JSON: which type of message was deleted, and when", "TombstoneKey"},
+			{"gone.{account}.{promo}.{attempt}", "JSON: messages of which type and rewards were deleted, and when", "TombstoneKey"},
 		},
 		Fades:      true,
 		Lost:       "Shoppers are off site until their tills speak of them again. Messages that waited are not shown; one under way may be shown twice.",

@@ -85,7 +85,7 @@ func (c *CPP) Run(ctx context.Context) error {
 		default:
 			c.b.Log.Debug("reads posted receipts again", "err", err)
 		}
-		sleep(ctx, idle(n, err))
+		flow.Sleep(ctx, idle(n, err))
 	}
 	return nil
 }
@@ -100,15 +100,6 @@ func idle(n int, err error) time.Duration {
 	}
 	d := min(20*time.Millisecond<<min(n, 8), 5*time.Second)
 	return d + rand.N(d/2)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // work follows history from the cursor for as long as this node writes. It gives whether it has counted something.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"tillstream/central/flow"
 	"tillstream/kv"
 	"tillstream/kv/record"
 	"tillstream/subjects/service"
@@ -67,7 +68,7 @@ func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Ti
 		}
 		m.Log.Debug("messages that wait are tried again", "customer", account, "attempt", n+1, "err", err)
 		d := 50 * time.Millisecond << n
-		if !wait(ctx, d+rand.N(d/2)) {
+		if !flow.Sleep(ctx, d+rand.N(d/2)) {
 			return
 		}
 	}

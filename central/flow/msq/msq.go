@@ -2,7 +2,6 @@ package msq
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -55,20 +54,11 @@ func New(b flow.Base) *MSQ {
 
 // Run answers, drains and deletes until ctx ends.
 func (m *MSQ) Run(ctx context.Context) error {
-	for {
-		bucket, err := kv.Open(ctx, m.JS, kv.Onsite(m.Net.Brand))
-		if err == nil {
-			m.bucket = bucket
-			break
-		}
-		m.Log.Debug("open the bucket of messages that wait", "err", err)
-		if !wait(ctx, 200*time.Millisecond) {
-			return nil
-		}
+	var there bool
+	if m.bucket, there = m.Open(ctx, kv.Onsite(m.Net.Brand)); !there {
+		return nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	parts := []func(context.Context) error{
+	return flow.Together(ctx,
 		m.hear,
 		service.New(service.Config{
 			Conn: m.Conn, Name: subjects.ServiceMSQ, Endpoint: "put", Subject: m.Net.MSQPut(),
@@ -77,20 +67,7 @@ func (m *MSQ) Run(ctx context.Context) error {
 		stage.New(stage.Config{
 			Stage: subjects.MSQ, Point: event.MSQ, Net: m.Net, JS: m.JS, Handle: m.delete, AtOnce: m.AtOnce, Now: m.Now, Metrics: m.Stages, Log: m.Base.Log,
 		}).Run,
-	}
-	var wg sync.WaitGroup
-	for _, part := range parts {
-		wg.Go(func() {
-			if err := part(ctx); err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	)
 }
 
 // hear begins a drain with each word that a shopper is there, on one instance.
@@ -121,16 +98,5 @@ func (m *MSQ) hear(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,21 +63,12 @@ func (o *OSG) Sessions() http.Handler {
 
 // Run answers until ctx ends.
 func (o *OSG) Run(ctx context.Context) error {
-	for {
-		bucket, err := kv.Open(ctx, o.JS, kv.Onsite(o.Net.Brand))
-		if err == nil {
-			o.bucket = bucket
-			close(o.ready)
-			break
-		}
-		o.Log.Debug("open the bucket of who is on site", "err", err)
-		if !wait(ctx, 200*time.Millisecond) {
-			return nil
-		}
+	var there bool
+	if o.bucket, there = o.Open(ctx, kv.Onsite(o.Net.Brand)); !there {
+		return nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	parts := []func(context.Context) error{
+	close(o.ready)
+	return flow.Together(ctx,
 		o.follow, o.tidy,
 		service.New(service.Config{
 			Conn: o.Conn, Name: subjects.ServiceOSG, Endpoint: "presence", Subject: o.Net.AnyPOSPresence(),
@@ -93,37 +82,13 @@ func (o *OSG) Run(ctx context.Context) error {
 			Conn: o.Conn, Name: subjects.ServiceOSG, Endpoint: "screen", Subject: o.Net.OSGScreen(o.instance),
 			Description: "devices of the app that are connected here", AtOnce: 256, Answer: o.sessions.answer, Log: o.Log,
 		}).Run,
-	}
-	var wg sync.WaitGroup
-	for _, part := range parts {
-		wg.Go(func() {
-			if err := part(ctx); err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	)
 }
 
 // tidy lets go of what has faded.
 func (o *OSG) tidy(ctx context.Context) error {
-	for wait(ctx, 10*time.Second) {
+	for flow.Sleep(ctx, 10*time.Second) {
 		o.site.forget(o.Now())
 	}
 	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"tillstream/central/flow"
 	"tillstream/kv"
 	"tillstream/kv/record"
 	"tillstream/subjects"
@@ -137,7 +138,7 @@ func (o *OSG) follow(ctx context.Context) error {
 		})
 		if err != nil {
 			o.Log.Debug("follow who is on site", "err", err)
-			wait(ctx, 200*time.Millisecond)
+			flow.Sleep(ctx, 200*time.Millisecond)
 		}
 	}
 	return nil

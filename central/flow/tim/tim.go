@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,19 +36,11 @@ func (t *TIM) Run(ctx context.Context) error {
 	if err := t.Docs.Wait(ctx); err != nil {
 		return nil // ctx has ended
 	}
-	for {
-		bucket, err := kv.Open(ctx, t.JS, kv.Attempts(t.Net.Brand))
-		if err == nil {
-			t.states = newStates(bucket)
-			break
-		}
-		t.Log.Debug("open the states of attempts", "err", err)
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return nil
-		}
+	bucket, there := t.Open(ctx, kv.Attempts(t.Net.Brand))
+	if !there {
+		return nil
 	}
+	t.states = newStates(bucket)
 	return stage.New(stage.Config{
 		Stage: subjects.TIM, Point: event.TIM, Net: t.Net, JS: t.JS, Handle: t.handle, Ordered: true,
 		AtOnce: t.AtOnce, Now: t.Now, Metrics: t.Stages, Log: t.Log,
