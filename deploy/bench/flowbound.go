@@ -193,6 +193,10 @@ func (r *raw) publish(ctx context.Context, n int) (float64, error) {
 	return publish(ctx, r.conn, msgs)
 }
 
+// pullFor bounds a pull of the bare consumer. One that is asked while the consumer has no leader yet is lost, and the
+// client notices by the heartbeats that are missing: with its own, of 15 s, too late.
+const pullFor = 5 * time.Second
+
 // consume reads the last n messages through a consumer like a stage's, acknowledges each, and gives messages a second.
 func (r *raw) consume(ctx context.Context, n int) (float64, error) {
 	s, err := r.js.Stream(ctx, r.name)
@@ -214,7 +218,7 @@ func (r *raw) consume(ctx context.Context, n int) (float64, error) {
 		if m.Ack() == nil && int(got.Add(1)) == n {
 			close(done)
 		}
-	}, jetstream.PullMaxMessages(window))
+	}, jetstream.PullMaxMessages(window), jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(pullFor/5))
 	if err != nil {
 		return 0, fmt.Errorf("bare deliveries: %w", err)
 	}
