@@ -287,7 +287,7 @@ func (r *Revision) policies() {
 		p, err := r.rules.With(r.number, pricing.Policy{
 			MaxLineDiscount: set.MaxLineDiscount.Hundredths(), MaxBasketDiscount: set.MaxBasketDiscount.Hundredths(), Points: points,
 		})
-		if err != nil { // the two checks differ
+		if err != nil { // the setting passed its own check: pricing knows better
 			d, _ := r.catalogue.Document(record.RefSetting, setting.ProgrammeID)
 			r.faults = append(r.faults, Fault{record.RefSetting.String(), setting.ProgrammeID, d.Entry, err})
 			return r.rules

@@ -105,7 +105,9 @@ func (k *Revisions) follow() {
 	}
 	k.now.Store(next)
 	if was.revision != k.none && was.revision != next.revision {
-		k.keep(was.revision)
+		k.mu.Lock()
+		k.remember(was.revision)
+		k.mu.Unlock()
 	}
 }
 
@@ -129,10 +131,11 @@ func (k *Revisions) before(now *Revision) *Revision {
 	return nil
 }
 
-func (k *Revisions) keep(r *Revision) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.old = append([]*Revision{r}, k.old[:min(len(k.old), oldKept-1)]...)
+// remember makes a revision the last that was asked for. The caller holds mu.
+func (k *Revisions) remember(r *Revision) {
+	k.old = slices.DeleteFunc(k.old, func(o *Revision) bool { return o.number == r.number })
+	k.old = slices.Insert(k.old, 0, r)
+	k.old = k.old[:min(len(k.old), oldKept)]
 }
 
 // Now gives the revision that quotes are made under.
@@ -149,10 +152,9 @@ func (k *Revisions) At(number uint32) *Revision {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for i, r := range k.old {
+	for _, r := range k.old {
 		if r.number == number {
-			copy(k.old[1:i+1], k.old[:i])
-			k.old[0] = r
+			k.remember(r)
 			return r
 		}
 	}
@@ -164,7 +166,7 @@ func (k *Revisions) At(number uint32) *Revision {
 		return nil
 	}
 	r := revise(c, k.of, now)
-	k.old = append([]*Revision{r}, k.old[:min(len(k.old), oldKept-1)]...)
+	k.remember(r)
 	return r
 }
 
