@@ -1,7 +1,8 @@
 // Package demo is `tillstream demo`: the whole chain in one process, fed with receipts through the
 // tills' HTTP doors as a POS would, with faults on request, and held to an independent count at the
-// end. Nothing is put into the centre but by a till, and, with --quotes, the item master, sets and promotions
-// as ops would: then each sale is quoted first, and what it must cost and earn is counted independently too.
+// end. Nothing is put into the centre but by a till, and, as ops would, with --flow the documents of the event flow,
+// and with --quotes the item master, sets and promotions: then each sale is quoted first, and what it must cost and
+// earn is counted independently too.
 //
 // # Failure
 //
