@@ -39,7 +39,7 @@ func (n *Node) openFlow(registry *prometheus.Registry, cards *seal.Cards) *gatew
 	net, rewards := n.cfg.Net(), cards.Rewards()
 	docs := flow.NewDocuments(net, n.js, n.log)
 	b := flow.Base{
-		Net: net, Conn: n.conn, JS: n.js, Docs: docs, Stages: stage.NewMetrics(registry), Registry: registry,
+		Net: net, Conn: n.conn, JS: n.js, Near: new(service.Near), Docs: docs, Stages: stage.NewMetrics(registry), Registry: registry,
 		Now: time.Now, Log: n.log,
 	}
 	c := cpp.New(b, cpp.Config{Replica: n.replica, Books: n.books, Items: n.reference, Key: rewards})

@@ -30,6 +30,7 @@ import (
 	"tillstream/kv/record"
 	"tillstream/subjects"
 	"tillstream/subjects/event"
+	"tillstream/subjects/service"
 )
 
 // Documents under which a shopper's activity becomes a message, as document 004 has it.
@@ -108,7 +109,7 @@ func (f *flowRun) document(ctx context.Context) error {
 func (f *flowRun) run(ctx context.Context, log *slog.Logger, atOnce int) (stop func() error) {
 	registry := prometheus.NewRegistry()
 	base := flow.Base{
-		Net: f.net, Conn: f.conn, JS: f.js, Docs: f.docs, Stages: stages.NewMetrics(registry), Registry: registry,
+		Net: f.net, Conn: f.conn, JS: f.js, Near: new(service.Near), Docs: f.docs, Stages: stages.NewMetrics(registry), Registry: registry,
 		AtOnce: atOnce, Now: time.Now, Log: log,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -9,6 +9,8 @@
 // does not make the others wait. The answer is published by the service itself, because micro's own Respond must
 // not be called once its handler has returned; so micro counts requests, and the caller counts errors.
 //
+// Whoever asks in the same process may do so through a [Near], without the network; micro does not count that.
+//
 // # Whom it answers
 //
 // The asker names the subject of its answer, and the answerer, who may publish where the asker may not,
@@ -71,6 +73,7 @@ type Config struct {
 	// nobody but this side does.
 	Inbox  func(subject string) string
 	Answer func(context.Context, Question) (Answer, error)
+	Near   *Near // where questions of this process find it; nil: over the network only. Its subject has no wildcard
 	Log    *slog.Logger
 }
 
@@ -131,6 +134,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}), micro.WithEndpointSubject(s.cfg.Subject))
 	if err != nil {
 		return fmt.Errorf("serve %s: %w", s.cfg.Subject, err)
+	}
+	if s.cfg.Near != nil {
+		defer s.cfg.Near.add(s.cfg.Subject, s.near(ctx))()
 	}
 	<-ctx.Done()
 	err = svc.Stop()

@@ -164,7 +164,7 @@ func (b *BCG) bring(ctx context.Context, e event.Envelope, m *event.OnsiteMessag
 func (b *BCG) ask(ctx context.Context, within time.Duration, q service.Question) (service.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	a, err := service.AskWith(ctx, b.Conn, q)
+	a, err := b.Ask(ctx, q)
 	if _, refused := errors.AsType[*service.Refusal](err); refused || errors.Is(err, nats.ErrMaxPayload) {
 		err = stage.Reject(err)
 	}

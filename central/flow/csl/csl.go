@@ -51,7 +51,7 @@ func (c *CSL) Run(ctx context.Context) error {
 	defer c.cms.client.CloseIdleConnections()
 	return service.New(service.Config{
 		Conn: c.Conn, Name: subjects.ServiceCSL, Endpoint: "content", Subject: c.Net.CSLContent(), AtOnce: atOnce,
-		Description: "content of messages of brand " + c.Net.Brand.String(), Answer: c.answer, Log: c.Log,
+		Description: "content of messages of brand " + c.Net.Brand.String(), Answer: c.answer, Near: c.Near, Log: c.Log,
 	}).Run(ctx)
 }
 

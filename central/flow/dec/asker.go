@@ -110,7 +110,7 @@ func (a *asker) forget(q question, n *answer) {
 func (a *asker) ask(ctx context.Context, q question) (p event.PPHPromotion, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	got, err := service.AskWith(ctx, a.base.Conn, service.Question{
+	got, err := a.base.Ask(ctx, service.Question{
 		Subject: a.base.Net.PPHPromotion(), Data: []byte(q.promo.String()),
 		Header: nats.Header{event.AttemptHeader: {q.attempt.String()}},
 	})

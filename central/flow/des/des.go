@@ -44,7 +44,7 @@ func (d *DES) Run(ctx context.Context) error {
 	}
 	return service.New(service.Config{
 		Conn: d.Conn, Name: subjects.ServiceDES, Endpoint: "decide", Subject: d.Net.DESDecide(), AtOnce: atOnce,
-		Description: "decisions for brand " + d.Net.Brand.String(), Answer: d.answer, Log: d.Log,
+		Description: "decisions for brand " + d.Net.Brand.String(), Answer: d.answer, Near: d.Near, Log: d.Log,
 	}).Run(ctx)
 }
 

@@ -57,7 +57,7 @@ func (f *FRED) handle(ctx context.Context, in *stage.Input) ([]stage.Output, err
 	}
 	asking, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	answer, err := service.AskWith(asking, f.Conn, service.Question{
+	answer, err := f.Ask(asking, service.Question{
 		Subject: f.Net.DESDecide(), Header: nats.Header(in.Headers()), Data: in.Data,
 	})
 	if _, refused := errors.AsType[*service.Refusal](err); refused || errors.Is(err, nats.ErrMaxPayload) {

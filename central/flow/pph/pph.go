@@ -40,7 +40,7 @@ func (p *PPH) Run(ctx context.Context) error {
 	}
 	return service.New(service.Config{
 		Conn: p.Conn, Name: subjects.ServicePPH, Endpoint: "promotion", Subject: p.Net.PPHPromotion(), AtOnce: atOnce,
-		Description: "what is known of a promotion (document 004 §1)", Answer: p.answer, Log: p.Log,
+		Description: "what is known of a promotion (document 004 §1)", Answer: p.answer, Near: p.Near, Log: p.Log,
 	}).Run(ctx)
 }
 
