@@ -115,9 +115,6 @@ func PresenceKey(account record.AccountID, store subjects.StoreID, till subjects
 	return "at." + account.String() + "." + store.String() + "." + till.String()
 }
 
-// PresenceKeys matches a shopper's presence at all tills.
-func PresenceKeys(account record.AccountID) string { return "at." + account.String() + ".*.*" }
-
 // ClaimKey is the key of a message's delivery; id is hexadecimal digits.
 func ClaimKey(id string) string { return "claim." + id }
 

@@ -207,17 +207,3 @@ func (s *Store) Keys(ctx context.Context, pattern string) ([]string, error) {
 	}
 	return keys, nil
 }
-
-// Any reports whether there is a key that matches a pattern, as the stream's leader has them: less than Keys asks of it.
-func (s *Store) Any(ctx context.Context, pattern string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	_, err := s.stream.GetLastMsgForSubject(ctx, s.bucket.subject(pattern))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for %s of bucket %s: %w", pattern, s.name, err)
-	}
-	return true, nil
-}

@@ -3,9 +3,9 @@
 //
 // # Flow
 //
-// BCG puts a message on Net.MSQPut: it is in the bucket kv.Onsite when the answer comes, for as long as it is worth
-// showing. Then MSQ gives it to OSG, in its turn, in case the shopper has come meanwhile, and has OSG look into the bucket
-// for that: either this question finds the shopper there, or the shopper's arrival finds the message.
+// BCG, to which OSG has said that the shopper is not on site, puts a message on Net.MSQPut: it is in the bucket
+// kv.Onsite when the answer comes, for as long as it is worth showing. Whoever comes between OSG's word and the bucket is
+// OSG's to look after: it speaks of them again when the message must be there. So a message costs one write and no look.
 //
 // When OSG says on Net.OSGArrived that a shopper is there, MSQ lists what waits for them, and gives it to OSG in the
 // order of its creation, one by one. 200: it is taken out. 404: the shopper has gone; it and what comes after stay.
@@ -25,15 +25,13 @@
 //	where                                       what is there               what comes of it
 //	put dies before it is in the bucket         nothing                     BCG has no answer, and puts it again
 //	put dies after                              the message                 BCG puts it again: it is there; the same answer
-//	put dies before it has asked OSG            the message                 the next word of OSG about the shopper
 //	drain dies before OSG is asked              the message                 the same
 //	drain dies while OSG is asked               the message, and a claim    the same; OSG says that it was shown
 //	drain dies before the message is taken out  the message, shown          the same
 //	word of OSG lost, or no instance            the message                 OSG's next word, half a minute later
 //	deletion dies before the tombstone          the message                 the instruction comes again
 //	deletion dies after                         tombstone and message       the instruction comes again; no drain shows it
-//	deletion before its message                 tombstone, then both        put looks for the tombstone at its end, and takes
-//	                                                                        the message out again; no drain shows it
+//	deletion before its message                 tombstone, then both        no drain shows it; the first takes it out
 //	deletion while the message is put           both                        the same
 //	deletion while it is shown                  -                           the shopper sees it: OSG looks for the
 //	                                                                        tombstone just before it asks a screen

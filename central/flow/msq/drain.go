@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tillstream/central/flow"
-	"tillstream/kv"
 	"tillstream/kv/record"
 	"tillstream/subjects/service"
 )
@@ -17,21 +16,20 @@ import (
 type drain struct {
 	since time.Time // guarded by MSQ.mu: when they came, by the last word
 	again bool      // guarded by MSQ.mu: there was another word meanwhile
-	look  bool      // guarded by MSQ.mu: OSG is to look whether they are there
 }
 
 // begin drains, or has the drain that is under way look once more.
-func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.AccountID, since time.Time, look bool) {
+func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.AccountID, since time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d := m.drains[account]; d != nil {
-		d.again, d.look = true, d.look || look
+		d.again = true
 		if since.After(d.since) {
 			d.since = since
 		}
 		return
 	}
-	d := &drain{since: since, again: true, look: look}
+	d := &drain{since: since, again: true}
 	m.drains[account] = d
 	wg.Go(func() {
 		select {
@@ -42,15 +40,15 @@ func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.Acco
 		defer func() { <-m.slots }()
 		for {
 			m.mu.Lock()
-			since, again, look := d.since, d.again, d.look
-			if d.again, d.look = false, false; !again {
+			since, again := d.since, d.again
+			if d.again = false; !again {
 				delete(m.drains, account)
 			}
 			m.mu.Unlock()
 			if !again || ctx.Err() != nil {
 				return
 			}
-			m.drain(ctx, account, since, look)
+			m.drain(ctx, account, since)
 		}
 	})
 }
@@ -60,9 +58,9 @@ func (m *MSQ) begin(ctx context.Context, wg *sync.WaitGroup, account record.Acco
 const drainTries = 8
 
 // drain gives what waits, and goes on where it failed.
-func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Time, look bool) {
+func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Time) {
 	for n := range drainTries {
-		err := m.pass(ctx, account, since, look)
+		err := m.pass(ctx, account, since)
 		if err == nil {
 			return
 		}
@@ -75,16 +73,8 @@ func (m *MSQ) drain(ctx context.Context, account record.AccountID, since time.Ti
 }
 
 // pass gives what waits to OSG, in order, until the shopper has gone or nothing is left.
-func (m *MSQ) pass(ctx context.Context, account record.AccountID, since time.Time, look bool) error {
+func (m *MSQ) pass(ctx context.Context, account record.AccountID, since time.Time) error {
 	start := time.Now()
-	if look {
-		// Whoever comes after this look is in the bucket before MSQ hears of them, and finds what was put. Most are not
-		// there, and this is the cheapest way to know it: with a pass for each message, what MSQ and OSG asked of the
-		// bucket cost more than all that the flow writes.
-		if there, err := m.bucket.Any(ctx, kv.PresenceKeys(account)); err != nil || !there {
-			return err
-		}
-	}
 	all, err := m.of(ctx, account)
 	if err != nil {
 		return err
@@ -94,11 +84,11 @@ func (m *MSQ) pass(ctx context.Context, account record.AccountID, since time.Tim
 		if w.NextVisit && !since.After(w.Queued) {
 			continue
 		}
-		stays, err := m.bring(ctx, w, look)
+		stays, err := m.bring(ctx, w)
 		if err != nil || stays {
 			return err
 		}
-		brought, look = true, false
+		brought = true
 	}
 	if brought {
 		m.took.Observe(time.Since(start).Seconds())
@@ -107,13 +97,13 @@ func (m *MSQ) pass(ctx context.Context, account record.AccountID, since time.Tim
 }
 
 // bring gives one message to OSG and takes it out when it was shown, or must not be; stays: the shopper has gone.
-func (m *MSQ) bring(ctx context.Context, w *waiting, look bool) (stays bool, err error) {
+func (m *MSQ) bring(ctx context.Context, w *waiting) (stays bool, err error) {
 	gone, err := m.deleted(ctx, w)
 	if err != nil {
 		return false, err
 	}
 	if !gone && w.message.ExpiresAt.After(m.Now()) {
-		shown, err := m.deliver(ctx, w, look)
+		shown, err := m.deliver(ctx, w)
 		if _, refused := errors.AsType[*service.Refusal](err); refused {
 			m.messages.WithLabelValues("refused").Inc()
 			m.Log.Error("a message that OSG can never show is taken out of the queue", "event", w.envelope.ID, "customer", w.message.AccountID, "err", err)

@@ -2,7 +2,6 @@ package msq_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -28,7 +27,6 @@ type screen struct {
 	mu     sync.Mutex
 	here   map[record.AccountID]time.Time // guarded by mu: since when
 	shown  []string                       // guarded by mu: ids in the order in which they were shown
-	looks  int                            // guarded by mu: questions with the header look
 	before func(e *event.Envelope) bool   // guarded by mu: called before it decides; false: no answer
 }
 
@@ -57,9 +55,6 @@ func (s *screen) answer(m *nats.Msg) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.Header.Get(event.OSGLook) != "" {
-		s.looks++
-	}
 	status := event.OSGDelivered
 	switch {
 	case slices.Contains(s.shown, e.ID):
@@ -93,10 +88,6 @@ func (s *screen) comes(account record.AccountID) {
 		}
 		now = s.here[account]
 	})
-	bucket, key := s.place(account)
-	if _, err := bucket.PutFor(s.w.T.Context(), key, []byte("{}"), 0, time.Hour); !errors.Is(err, kv.ErrConflict) {
-		s.w.Must(err)
-	}
 	s.w.Must(s.conn.PublishMsg(&nats.Msg{
 		Subject: s.w.Net.OSGArrived(), Data: account[:], Header: nats.Header{event.ArrivedSince: {now.UTC().Format(time.RFC3339Nano)}},
 	}))
@@ -106,22 +97,6 @@ func (s *screen) comes(account record.AccountID) {
 func (s *screen) goes(account record.AccountID) {
 	s.w.T.Helper()
 	s.set(func() { delete(s.here, account) })
-	bucket, key := s.place(account)
-	r, err := bucket.Get(s.w.T.Context(), key)
-	s.w.Must(err)
-	s.w.Must(bucket.Remove(s.w.T.Context(), key, r.Revision))
-}
-
-// place is where OSG's bucket says that a shopper is there.
-func (s *screen) place(account record.AccountID) (*kv.Store, string) {
-	s.w.T.Helper()
-	bucket, err := kv.Open(s.w.T.Context(), s.w.JS, kv.Onsite(s.w.Net.Brand))
-	s.w.Must(err)
-	store, err := subjects.ParseStoreID("0001")
-	s.w.Must(err)
-	till, err := subjects.ParseTillID("01")
-	s.w.Must(err)
-	return bucket, kv.PresenceKey(account, store, till)
 }
 
 // eventually does what may fail until it does not.

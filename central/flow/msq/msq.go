@@ -23,7 +23,6 @@ type MSQ struct {
 	bucket   *kv.Store // opened by Run, before anything answers
 	messages *prometheus.CounterVec
 	took     prometheus.Histogram
-	looks    chan record.AccountID // for whom something was put: whether they are there
 
 	mu     sync.Mutex
 	drains map[record.AccountID]*drain // guarded by mu: under way
@@ -36,7 +35,7 @@ const drainsAtOnce = 256
 // New makes an MSQ. Its metrics are registered: one instance a registry.
 func New(b flow.Base) *MSQ {
 	m := &MSQ{
-		Base: b, drains: map[record.AccountID]*drain{}, slots: make(chan struct{}, drainsAtOnce), looks: make(chan record.AccountID, 1024),
+		Base: b, drains: map[record.AccountID]*drain{}, slots: make(chan struct{}, drainsAtOnce),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tillstream_msq_messages_total",
 			Help: "Messages of MSQ: queued, delivered, deleted (its reward was spent), late (expired when put), refused (OSG cannot show it).",
@@ -62,7 +61,7 @@ func (m *MSQ) Run(ctx context.Context) error {
 		m.hear,
 		service.New(service.Config{
 			Conn: m.Conn, Name: subjects.ServiceMSQ, Endpoint: "put", Subject: m.Net.MSQPut(),
-			Description: "messages of shoppers who are not on site", AtOnce: 1024, Answer: m.put, Log: m.Log,
+			Description: "messages of shoppers who are not on site", AtOnce: 1024, Answer: m.put, Near: m.Near, Log: m.Log,
 		}).Run,
 		stage.New(stage.Config{
 			Stage: subjects.MSQ, Point: event.MSQ, Net: m.Net, JS: m.JS, Handle: m.delete, AtOnce: m.AtOnce, Now: m.Now, Metrics: m.Stages, Log: m.Base.Log,
@@ -92,9 +91,7 @@ func (m *MSQ) hear(ctx context.Context) error {
 			if err != nil {
 				since = time.Time{} // what waits for the next coming goes on waiting
 			}
-			m.begin(ctx, &wg, account, since, false)
-		case account := <-m.looks:
-			m.begin(ctx, &wg, account, time.Time{}, true)
+			m.begin(ctx, &wg, account, since)
 		case <-ctx.Done():
 			return nil
 		}

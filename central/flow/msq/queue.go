@@ -55,27 +55,7 @@ func (m *MSQ) put(ctx context.Context, q service.Question) (a service.Answer, er
 	default: // from here on the message is kept
 		m.messages.WithLabelValues("queued").Inc()
 	}
-	return a, m.settle(ctx, w)
-}
-
-// settle closes the gaps that a message which was just put may have fallen into: its deletion, and the shopper's coming.
-func (m *MSQ) settle(ctx context.Context, w *waiting) error {
-	gone, err := m.deleted(ctx, w)
-	if err != nil {
-		return err
-	}
-	if gone {
-		return m.remove(ctx, w.key)
-	}
-	if w.NextVisit {
-		return nil
-	}
-	select {
-	case m.looks <- w.message.AccountID:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return a, nil
 }
 
 // read checks a message.
@@ -155,14 +135,10 @@ func (m *MSQ) restore(w *waiting, value []byte) (err error) {
 const deliverWithin = 3 * time.Second
 
 // deliver asks OSG to show a message.
-func (m *MSQ) deliver(ctx context.Context, w *waiting, look bool) (shown bool, err error) {
+func (m *MSQ) deliver(ctx context.Context, w *waiting) (shown bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
-	h := nats.Header(w.envelope.Headers())
-	if look {
-		h.Set(event.OSGLook, "bucket")
-	}
-	a, err := service.AskWith(ctx, m.Conn, service.Question{Subject: m.Net.OSGDeliver(), Header: h, Data: w.Data})
+	a, err := m.Ask(ctx, service.Question{Subject: m.Net.OSGDeliver(), Header: nats.Header(w.envelope.Headers()), Data: w.Data})
 	if err != nil {
 		return false, err
 	}

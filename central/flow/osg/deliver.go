@@ -51,7 +51,7 @@ func (o *OSG) answer(ctx context.Context, q service.Question) (a service.Answer,
 	if err := s.Check(); err != nil {
 		return a, &service.Refusal{Err: err}
 	}
-	delivered, err := o.deliver(ctx, &e, &m, s, q.Header.Get(event.OSGLook) != "")
+	delivered, err := o.deliver(ctx, &e, &m, s)
 	if err != nil {
 		o.outcomes.WithLabelValues("again").Inc()
 		return a, err
@@ -73,18 +73,12 @@ func screenOf(e *event.Envelope, m *event.OnsiteMessage) record.Screen {
 }
 
 // worth reports whether there is a screen to ask: the shopper is somewhere, and may still see the message.
-func (o *OSG) worth(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, look bool) (bool, error) {
-	places, whole := o.site.of(m.AccountID, o.Now())
+func (o *OSG) worth(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage) (bool, error) {
+	there, whole := o.site.seek(m.AccountID, o.Now())
 	if !whole {
 		return false, errors.New("who is on site is not known here yet")
 	}
-	if len(places) == 0 && look {
-		if err := o.look(ctx, m.AccountID); err != nil {
-			return false, err
-		}
-		places, _ = o.site.of(m.AccountID, o.Now())
-	}
-	if len(places) == 0 || !m.ExpiresAt.After(o.Now()) {
+	if !there || !m.ExpiresAt.After(o.Now()) {
 		return false, nil // what a claim says waits until they are there
 	}
 	gone, err := o.deleted(ctx, e, m)
@@ -92,8 +86,8 @@ func (o *OSG) worth(ctx context.Context, e *event.Envelope, m *event.OnsiteMessa
 }
 
 // deliver shows a message on one screen, whoever else is at it.
-func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen, look bool) (delivered bool, err error) {
-	if worth, err := o.worth(ctx, e, m, look); !worth || err != nil {
+func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMessage, s record.Screen) (delivered bool, err error) {
+	if worth, err := o.worth(ctx, e, m); !worth || err != nil {
 		return false, err
 	}
 	var no []spot // screens that have said no to us
@@ -142,8 +136,7 @@ const maxTurns = 32
 
 // next names the next screen in a claim, or none.
 func (o *OSG) next(account record.AccountID, no []spot) claim {
-	places, _ := o.site.of(account, o.Now())
-	for _, p := range places {
+	for _, p := range o.site.of(account, o.Now()) {
 		if !slices.Contains(no, p.spot) {
 			return claim{Asked: &p.spot, Instance: p.Instance}
 		}

@@ -51,6 +51,6 @@
 // Without its bucket OSG answers nothing. A message that no screen can show (no text, too long, an id that is not
 // hexadecimal) is refused, and the asker must not repeat it. A tombstone is heeded: such a message is 404.
 //
-// 404 is said from the copy, which may be milliseconds behind. Where that matters, since a message would be left in
-// the queue, MSQ asks with the header look, and OSG reads the bucket first.
+// 404 is said from the copy, which may be milliseconds behind, and the message is in MSQ's bucket only after that. OSG
+// remembers for ten seconds of whom it was said: if they come, MSQ is told of them again after half a second, and at the end.
 package osg

@@ -45,7 +45,7 @@ func New(b flow.Base) *OSG {
 		}, []string{"from"}),
 	}
 	o.Log = b.Log.With("stage", "osg")
-	o.site.by = map[record.AccountID]map[spot]place{}
+	o.site.by, o.site.missed = map[record.AccountID]map[spot]place{}, map[record.AccountID]*missed{}
 	o.sessions = newSessions(o)
 	b.Registry.MustRegister(o.outcomes, o.took, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tillstream_osg_on_site", Help: "Places where shoppers are just now: tills, and devices of the app.",
@@ -69,14 +69,14 @@ func (o *OSG) Run(ctx context.Context) error {
 	}
 	close(o.ready)
 	return flow.Together(ctx,
-		o.follow, o.tidy,
+		o.follow, o.tidy, o.sayAgain,
 		service.New(service.Config{
 			Conn: o.Conn, Name: subjects.ServiceOSG, Endpoint: "presence", Subject: o.Net.AnyPOSPresence(),
 			Description: "who is at which till", AtOnce: 1024, Each: 32, Answer: o.hear, Log: o.Log,
 		}).Run,
 		service.New(service.Config{
 			Conn: o.Conn, Name: subjects.ServiceOSG, Endpoint: "deliver", Subject: o.Net.OSGDeliver(),
-			Description: "onsite messages", AtOnce: 1024, Answer: o.answer, Log: o.Log,
+			Description: "onsite messages", AtOnce: 1024, Answer: o.answer, Near: o.Near, Log: o.Log,
 		}).Run,
 		service.New(service.Config{
 			Conn: o.Conn, Name: subjects.ServiceOSG, Endpoint: "screen", Subject: o.Net.OSGScreen(o.instance),

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"tillstream/central/flow/flowtest"
 	"tillstream/kv"
 	"tillstream/kv/record"
@@ -257,5 +259,32 @@ func TestPresenceFades(t *testing.T) {
 	w.Must(err)
 	if len(keys) != 1 {
 		t.Errorf("presence is under %v", keys)
+	}
+}
+
+// A shopper comes when somebody has just heard that they are not there: MSQ, which had nothing for them yet, is told of
+// them again, also by an instance that did not hear their till.
+func TestWhoWasMissedIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	w := flowtest.Open(t)
+	start(t, w)
+	s := open(t, w, "0042")
+	words := make(chan record.AccountID, 64)
+	_, err := w.Conn.Subscribe(w.Net.OSGArrived(), func(m *nats.Msg) { words <- record.AccountID(m.Data) })
+	w.Must(err)
+	missed, other := flowtest.MustAttempt(1, "STAMPS", "2011-W48"), flowtest.MustAttempt(2, "STAMPS", "2011-W48")
+	e, m := message(w, missed, 1)
+	settled(t, w, e, m, event.OSGNotOnSite)
+	s.comes(other.Account, "t1")
+	s.comes(missed.Account, "t2")
+	for _, want := range []record.AccountID{other.Account, missed.Account, missed.Account} {
+		select {
+		case got := <-words:
+			if got != want {
+				t.Errorf("a word of %s, want %s", got, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("no word of %s", want)
+		}
 	}
 }

@@ -47,11 +47,16 @@ type place struct {
 	revision uint64
 }
 
+func (p *place) here(now time.Time) bool { return !p.Gone && now.Before(p.Until) }
+
 // site is this instance's copy of who is on site.
 type site struct {
 	mu    sync.Mutex
 	whole bool                                // guarded by mu: it has all that the bucket had
 	by    map[record.AccountID]map[spot]place // guarded by mu
+	// missed are those of whom somebody has heard just now that they are not on site: a message of theirs is on its way
+	// to MSQ. Guarded by mu.
+	missed map[record.AccountID]*missed
 }
 
 // take takes over what the bucket has.
@@ -69,6 +74,9 @@ func (s *site) take(key string, p presence, revision uint64) {
 		s.by[account] = map[spot]place{}
 	}
 	s.by[account][at] = place{at, p, revision}
+	if m := s.missed[account]; m != nil && !p.Gone {
+		m.comes(p.Since, time.Now())
+	}
 }
 
 // readKey reads a kv.PresenceKey.
@@ -90,19 +98,35 @@ func (s *site) at(account record.AccountID, at spot) place {
 	return s.by[account][at]
 }
 
-// of gives the places where a shopper is, the newest first; whole: it is known.
-func (s *site) of(account record.AccountID, now time.Time) (places []place, whole bool) {
+// seek reports whether a shopper is anywhere, and remembers of one who is not that somebody wanted them; whole: it is
+// known.
+func (s *site) seek(account record.AccountID, now time.Time) (there, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.by[account] {
-		if !p.Gone && now.Before(p.Until) {
+		if p.here(now) {
+			return true, s.whole
+		}
+	}
+	if s.whole {
+		s.missed[account] = &missed{at: time.Now()}
+	}
+	return false, s.whole
+}
+
+// of gives the places where a shopper is, the newest first.
+func (s *site) of(account record.AccountID, now time.Time) (places []place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.by[account] {
+		if p.here(now) {
 			places = append(places, p)
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
 		return cmp.Or(b.Since.Compare(a.Since), strings.Compare(a.Store.String(), b.Store.String()), strings.Compare(a.Till.String(), b.Till.String()))
 	})
-	return places, s.whole
+	return places
 }
 
 // forget lets go of what has faded. What has gone is kept for as long as the bucket keeps it: an older word may come
@@ -151,21 +175,6 @@ func (o *OSG) read(r kv.Record) {
 		return
 	}
 	o.site.take(r.Key, p, r.Revision)
-}
-
-// look reads from the bucket where a shopper is, and takes it over: the copy may be a moment behind.
-func (o *OSG) look(ctx context.Context, account record.AccountID) error {
-	keys, err := o.bucket.Keys(ctx, kv.PresenceKeys(account))
-	for i := 0; err == nil && i < len(keys); i++ {
-		var r kv.Record
-		if r, err = o.bucket.Get(ctx, keys[i]); errors.Is(err, kv.ErrNone) {
-			err = nil // faded just now
-			continue
-		}
-		r.Key = keys[i]
-		o.read(r)
-	}
-	return err
 }
 
 // hear answers stores, which say who is at their tills.
