@@ -90,45 +90,54 @@ func (o *OSG) deliver(ctx context.Context, e *event.Envelope, m *event.OnsiteMes
 	if worth, err := o.worth(ctx, e, m); !worth || err != nil {
 		return false, err
 	}
+	// As if nobody had delivered it before: for most messages that is so, and to look costs as much as to put.
+	var r uint64
+	var c claim
 	var no []spot // screens that have said no to us
 	for range maxTurns {
-		r, c, err := o.claimed(ctx, e.ID)
-		if err != nil {
-			return false, err
-		}
 		if c.Shown {
 			return true, nil
 		}
-		if c.Asked != nil {
-			s.Try = r
-			shown, err := o.ask(ctx, *c.Asked, c.Instance, s)
-			if err != nil {
-				return false, err
-			}
-			if shown {
-				// From here on the screen has it. If the claim is not settled, it is asked again, and says so again.
-				if _, err = o.put(ctx, e.ID, claim{Asked: c.Asked, Instance: c.Instance, Shown: true}, r, m.ExpiresAt); err == nil {
-					o.shown(e)
-					return true, nil
-				}
-				if !errors.Is(err, kv.ErrConflict) {
-					return false, err
-				}
-				continue
-			}
-			no = append(no, *c.Asked)
+		next, err := o.turn(ctx, c, r, s, &no)
+		if err != nil {
+			return false, err
 		}
-		next := o.next(m.AccountID, no)
-		_, err = o.put(ctx, e.ID, next, r, m.ExpiresAt)
+		now, err := o.put(ctx, e.ID, next, r, m.ExpiresAt)
 		switch {
 		case errors.Is(err, kv.ErrConflict):
+			if r, c, err = o.claimed(ctx, e.ID); err != nil {
+				return false, err
+			}
 		case err != nil:
 			return false, err
+		case next.Shown:
+			o.shown(e)
+			return true, nil
 		case next.Asked == nil:
 			return false, nil
+		default:
+			r, c = now, next
 		}
 	}
 	return false, errors.New("others deliver the same message: ask again")
+}
+
+// turn asks the screen that a claim names, and gives what the claim must say next.
+func (o *OSG) turn(ctx context.Context, c claim, try uint64, s record.Screen, no *[]spot) (next claim, err error) {
+	if c.Asked == nil {
+		return o.next(s.Account, *no), nil
+	}
+	s.Try = try
+	shown, err := o.ask(ctx, *c.Asked, c.Instance, s)
+	if err != nil {
+		return c, err
+	}
+	if shown {
+		// From here on the screen has it. If the claim is not settled, it is asked again, and says so again.
+		return claim{Asked: c.Asked, Instance: c.Instance, Shown: true}, nil
+	}
+	*no = append(*no, *c.Asked)
+	return o.next(s.Account, *no), nil
 }
 
 // maxTurns bounds how often one question follows a claim.
