@@ -153,6 +153,8 @@ func (w *Way) say() {
 	switch {
 	case claim.Shown:
 		o.Text = "its message was shown"
+	case o.Waiting && o.Tombstone != nil:
+		o.Text = "its message lies in MSQ's queue; if the tombstone names its reward, it is never shown, and taken out when the shopper comes"
 	case o.Waiting:
 		o.Text = "its message waits in MSQ's queue for the shopper"
 	case len(claim.Asked) > 0:

@@ -225,12 +225,20 @@ func TestTraceTellsTheOutcome(t *testing.T) {
 		t.Errorf("claimed: %+v", got)
 	}
 	s.onsite(kv.WaitKey(e.Attempt.Account, message), "whatever")
-	if got := outcome(); !strings.Contains(got.Text, "waits in MSQ's queue") || !got.Waiting || got.Message != message {
-		t.Errorf("waiting: %+v", got)
+	if got := outcome(); !strings.Contains(got.Text, "if the tombstone names its reward, it is never shown") || !got.Waiting || got.Message != message {
+		t.Errorf("waiting, with a tombstone: %+v", got)
 	}
 	s.onsite(kv.ClaimKey(message), strings.Replace(asked, "}", `},"shown":true`, 1))
 	if got := outcome(); got.Text != "its message was shown" || last.Point != "osg" || last.At.Year() != 2126 {
 		t.Errorf("shown: %+v", got)
+	}
+
+	rid = record.NewRID(at)
+	e, _ = s.sold(2, rid, "STAMPS", at)
+	message = event.NextID(s.decided(1).ID, event.BCG, 0)
+	s.onsite(kv.WaitKey(e.Attempt.Account, message), "whatever")
+	if got := outcome(); !strings.Contains(got.Text, "waits in MSQ's queue for the shopper") || !got.Waiting || got.Message != message {
+		t.Errorf("waiting: %+v", got)
 	}
 }
 
