@@ -315,6 +315,7 @@ func TestDamageIsMendedWhileTheNodeWorks(t *testing.T) {
 			l := c.load(4, c.nodes...)
 			l.wait(40)
 			for _, m := range c.nodes { // the one that writes among them
+				eventually(t, fmt.Sprintf("node %d has something to save", m.i), func() bool { return m.folded.Load() > 0 })
 				if err := m.Save(t.Context()); err != nil {
 					t.Fatal(err)
 				}
