@@ -25,6 +25,7 @@
 //	where                                       what is there               what comes of it
 //	put dies before it is in the bucket         nothing                     BCG has no answer, and puts it again
 //	put dies after                              the message                 BCG puts it again: it is there; the same answer
+//	OSG dies, who knew whom it had missed       the message                 the next word of OSG about the shopper
 //	drain dies before OSG is asked              the message                 the same
 //	drain dies while OSG is asked               the message, and a claim    the same; OSG says that it was shown
 //	drain dies before the message is taken out  the message, shown          the same
