@@ -60,7 +60,7 @@ func (b *bench) flowRounds(ctx context.Context, f *flowRun) ([]Result, error) {
 		took, err := f.pass(ctx, n)
 		return rate(n, took), err
 	}, func(ctx context.Context) (float64, error) {
-		p, err := raw.publish(ctx, 8*n) // as long as ours takes, or nearly: a shorter one is now twice as fast, now half
+		p, err := raw.publish(ctx, 8*n) // a shorter round is now twice as fast, now half
 		if err != nil {
 			return 0, err
 		}

@@ -107,7 +107,7 @@ func (m *MSQ) bring(ctx context.Context, w *waiting) (stays bool, err error) {
 		if _, refused := errors.AsType[*service.Refusal](err); refused {
 			m.messages.WithLabelValues("refused").Inc()
 			m.Log.Error("a message that OSG can never show is taken out of the queue", "event", w.envelope.ID, "customer", w.message.AccountID, "err", err)
-			return false, m.remove(ctx, w.key)
+			return false, m.bucket.Remove(ctx, w.key, w.revision)
 		}
 		if err != nil {
 			return false, err

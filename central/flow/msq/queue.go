@@ -152,18 +152,6 @@ func (m *MSQ) deliver(ctx context.Context, w *waiting) (shown bool, err error) {
 	}
 }
 
-// remove takes a message out. It is put once only, so what is there is the one that was read.
-func (m *MSQ) remove(ctx context.Context, key string) error {
-	r, err := m.bucket.Get(ctx, key)
-	if errors.Is(err, kv.ErrNone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return m.bucket.Remove(ctx, key, r.Revision)
-}
-
 // deleted reports whether a tombstone names a message.
 func (m *MSQ) deleted(ctx context.Context, w *waiting) (bool, error) {
 	t, _, err := m.tombstone(ctx, w.envelope.Attempt)

@@ -8,48 +8,53 @@ import (
 	"tillstream/kv/record"
 )
 
-// missed is a shopper whom somebody wanted to show a message, and was told that they are not on site. Whoever was told
-// so gives the message to MSQ. If the shopper comes before it is there, their coming finds nothing; so it is said again,
-// a moment later and when the message must be in MSQ's bucket or given to us once more. In this way neither OSG nor MSQ
-// has to look into the bucket for each message whose shopper is not there, which most are: two looks cost as much as all
-// else that such a message costs.
-type missed struct {
-	at    time.Time // when somebody was told
-	since time.Time // when they came; zero: they have not
-	next  time.Time // when it is said again
-}
-
+// Whoever is told that a shopper is not on site gives their message to MSQ. If the shopper comes before it is there,
+// their coming finds nothing; so it is said again, a moment later and when the message must be in MSQ's bucket or given to
+// us once more. In this way neither OSG nor MSQ looks into the bucket for each message whose shopper is not there, which
+// most are.
 const (
 	// missedFor is longer than BCG takes from OSG's answer until MSQ has the message: it begins anew after 8 s.
 	missedFor = 10 * time.Second
-	// soonAgain is longer than that takes as a rule, and MSQ's second is not over yet.
+	// soonAgain is longer than that takes as a rule, and the second within which a shopper sees what waits is not over.
 	soonAgain = 500 * time.Millisecond
-	missTick  = 100 * time.Millisecond
+	againTick = 100 * time.Millisecond
 )
 
-func (m *missed) comes(since, now time.Time) {
-	if m.since.IsZero() {
-		m.next = now.Add(soonAgain)
-	}
-	m.since = since
+// again is a shopper who came when somebody had just been told that they were not there.
+type again struct {
+	since time.Time // when they came
+	next  time.Time // when it is said again
+	end   time.Time // when it is for the last time
 }
 
-// due gives who is to be spoken of again, and since when they are there, and forgets who is not missed any more.
+// comes notes that a shopper came who was missed at a moment. Called with mu held.
+func (s *site) comes(account record.AccountID, missed, since, now time.Time) {
+	end := missed.Add(missedFor)
+	if now.After(end) {
+		return
+	}
+	a := s.came[account]
+	if a == nil {
+		a = &again{next: now.Add(soonAgain)}
+		s.came[account] = a
+	}
+	a.since, a.end = since, end
+}
+
+// due gives who is to be spoken of again, and since when they are there.
 func (s *site) due(now time.Time) map[record.AccountID]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all map[record.AccountID]time.Time
-	for account, m := range s.missed {
-		end := now.After(m.at.Add(missedFor))
-		if end {
-			delete(s.missed, account)
+	all := map[record.AccountID]time.Time{}
+	for account, a := range s.came {
+		if !now.After(a.next) {
+			continue
 		}
-		if !m.since.IsZero() && (end || now.After(m.next)) {
-			m.next = m.at.Add(missedFor)
-			if all == nil {
-				all = map[record.AccountID]time.Time{}
-			}
-			all[account] = m.since
+		all[account] = a.since
+		if a.next.Before(a.end) {
+			a.next = a.end
+		} else {
+			delete(s.came, account)
 		}
 	}
 	return all
@@ -57,7 +62,7 @@ func (s *site) due(now time.Time) map[record.AccountID]time.Time {
 
 // sayAgain speaks of those who came when somebody had just missed them.
 func (o *OSG) sayAgain(ctx context.Context) error {
-	for flow.Sleep(ctx, missTick) {
+	for flow.Sleep(ctx, againTick) {
 		for account, since := range o.site.due(time.Now()) {
 			if err := o.arrived(account, since); err != nil {
 				o.Log.Debug("say again that somebody is there", "err", err)

@@ -45,7 +45,8 @@ func New(b flow.Base) *OSG {
 		}, []string{"from"}),
 	}
 	o.Log = b.Log.With("stage", "osg")
-	o.site.by, o.site.missed = map[record.AccountID]map[spot]place{}, map[record.AccountID]*missed{}
+	o.site.by = map[record.AccountID]map[spot]place{}
+	o.site.missed, o.site.came = map[record.AccountID]time.Time{}, map[record.AccountID]*again{}
 	o.sessions = newSessions(o)
 	b.Registry.MustRegister(o.outcomes, o.took, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tillstream_osg_on_site", Help: "Places where shoppers are just now: tills, and devices of the app.",

@@ -263,10 +263,11 @@ func TestPresenceFades(t *testing.T) {
 }
 
 // A shopper comes when somebody has just heard that they are not there: MSQ, which had nothing for them yet, is told of
-// them again, also by an instance that did not hear their till.
+// them again, whichever instance heard their till.
 func TestWhoWasMissedIsSaidAgain(t *testing.T) {
 	t.Parallel()
 	w := flowtest.Open(t)
+	start(t, w)
 	start(t, w)
 	s := open(t, w, "0042")
 	words := make(chan record.AccountID, 64)

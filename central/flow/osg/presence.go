@@ -54,9 +54,10 @@ type site struct {
 	mu    sync.Mutex
 	whole bool                                // guarded by mu: it has all that the bucket had
 	by    map[record.AccountID]map[spot]place // guarded by mu
-	// missed are those of whom somebody has heard just now that they are not on site: a message of theirs is on its way
-	// to MSQ. Guarded by mu.
-	missed map[record.AccountID]*missed
+	// missed says of whom somebody was told just now that they are not on site, and when: a message of theirs is on its
+	// way to MSQ. came are those of them who are there now. Guarded by mu.
+	missed map[record.AccountID]time.Time
+	came   map[record.AccountID]*again
 }
 
 // take takes over what the bucket has.
@@ -74,8 +75,8 @@ func (s *site) take(key string, p presence, revision uint64) {
 		s.by[account] = map[spot]place{}
 	}
 	s.by[account][at] = place{at, p, revision}
-	if m := s.missed[account]; m != nil && !p.Gone {
-		m.comes(p.Since, time.Now())
+	if missed, ok := s.missed[account]; ok && !p.Gone {
+		s.comes(account, missed, p.Since, time.Now())
 	}
 }
 
@@ -109,7 +110,7 @@ func (s *site) seek(account record.AccountID, now time.Time) (there, whole bool)
 		}
 	}
 	if s.whole {
-		s.missed[account] = &missed{at: time.Now()}
+		s.missed[account] = time.Now()
 	}
 	return false, s.whole
 }
@@ -144,6 +145,11 @@ func (s *site) forget(now time.Time) (there int) {
 		}
 		if len(spots) == 0 {
 			delete(s.by, account)
+		}
+	}
+	for account, at := range s.missed {
+		if time.Since(at) > missedFor {
+			delete(s.missed, account)
 		}
 	}
 	return there
