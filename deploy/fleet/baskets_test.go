@@ -29,7 +29,7 @@ func TestSuspendedBasketGoesToAnotherTill(t *testing.T) {
 		if match != "" {
 			req.Header.Set("If-Match", match)
 		}
-		res, err := http.DefaultClient.Do(req)
+		res, err := caller.Do(req)
 		must(t, err)
 		defer res.Body.Close() //nolint:errcheck // read to its end
 		b, err := io.ReadAll(res.Body)

@@ -62,7 +62,7 @@ func sellAt(t *testing.T, url string, till *fleet.Till, receipts []sales.Receipt
 	t.Helper()
 	for i := range receipts {
 		r := &receipts[i]
-		a, err := till.SellAt(within(t, 10*time.Second), http.DefaultClient, url, r)
+		a, err := till.SellAt(within(t, 10*time.Second), caller, url, r)
 		must(t, err)
 		if !a.Kept() {
 			t.Fatalf("receipt %s at %s: %d %s", r.Number, url, a.Status, a.Body)

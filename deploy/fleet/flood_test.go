@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -196,7 +195,7 @@ func metricsOf(t *testing.T, f *fleet.Fleet) string {
 	t.Helper()
 	var all strings.Builder
 	for _, c := range f.Centre() {
-		res, err := http.Get(c.Node().URL() + "/metrics")
+		res, err := caller.Get(c.Node().URL() + "/metrics")
 		must(t, err)
 		_, err = io.Copy(&all, res.Body)
 		must(t, errors.Join(err, res.Body.Close()))

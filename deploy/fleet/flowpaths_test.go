@@ -73,7 +73,7 @@ func (p *patron) code() (code string) {
 		url := w.Node().URL() + "/v1/flow/progress/" + p.f.Cards().Account(p.card).String()
 		req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, url, nil)
 		must(p.t, err)
-		res, err := http.DefaultClient.Do(req)
+		res, err := caller.Do(req)
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (p *patron) redeem(at *fleet.Till, code string) {
 	body := r.Body(place.Store.String(), place.Till.String(), p.card)
 	body = append(bytes.TrimSuffix(body, []byte("}")), fmt.Sprintf(`,"coupons":[{"code":%q}]}`, code)...)
 	p.f.Sent().Send(laws.NewSale(&r, place, p.f.Cards().Account(p.card), body))
-	a, err := fleet.Post(within(p.t, patience), http.DefaultClient, at.URL(), false, r.RID, body)
+	a, err := fleet.Post(within(p.t, patience), caller, at.URL(), false, r.RID, body)
 	must(p.t, err)
 	if a.Status != http.StatusCreated {
 		p.t.Fatalf("receipt with a coupon at till %s: %d %s", at.Name(), a.Status, a.Body)
@@ -191,7 +191,7 @@ func knownEverywhere(t *testing.T, f *fleet.Fleet, promo string) {
 		await(t, "node "+c.Name()+" knows the promotion", func() error {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Node().URL()+"/v1/flow/promotions/"+promo, nil)
 			must(t, err)
-			res, err := http.DefaultClient.Do(req)
+			res, err := caller.Do(req)
 			if err != nil {
 				return err
 			}

@@ -93,7 +93,7 @@ func diskOf(t *testing.T, c *fleet.Centre) gateway.Disk {
 // healthy asks a node whether somebody should look at it.
 func healthy(t *testing.T, c *fleet.Centre) bool {
 	t.Helper()
-	res, err := http.Get(c.Node().URL() + "/v1/health")
+	res, err := caller.Get(c.Node().URL() + "/v1/health")
 	must(t, err)
 	must(t, res.Body.Close())
 	return res.StatusCode == http.StatusOK

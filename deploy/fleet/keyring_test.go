@@ -41,7 +41,7 @@ func getJSON(t *testing.T, e *fleet.Edge, method, path string, answer any) {
 	must(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	res, err := http.DefaultClient.Do(req)
+	res, err := caller.Do(req)
 	must(t, err)
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	b, err := io.ReadAll(res.Body)

@@ -57,7 +57,7 @@ func messages(t *testing.T, till *fleet.Till) (ids func() []string) {
 	req, err := http.NewRequestWithContext(t.Context(), "GET", till.URL()+"/v1/messages", nil)
 	must(t, err)
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	res, err := http.DefaultClient.Do(req)
+	res, err := caller.Do(req)
 	must(t, err)
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("messages of till %s: %s", till.Name(), res.Status)

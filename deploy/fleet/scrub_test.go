@@ -34,7 +34,7 @@ func spoil(t *testing.T, c *fleet.Centre) {
 // refusal asks a node for a repair that it must refuse, and gives why.
 func refusal(t *testing.T, c *fleet.Centre) string {
 	t.Helper()
-	res, err := http.Post(c.Node().URL()+"/v1/scrub/repair", "application/json", nil)
+	res, err := caller.Post(c.Node().URL()+"/v1/scrub/repair", "application/json", nil)
 	must(t, err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)

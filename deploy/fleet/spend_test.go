@@ -28,7 +28,7 @@ func (s *spender) ask(till *fleet.Till, path, key string, question, answer any) 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
 	req.Header.Set(api.HeaderKey, key)
-	res, err := http.DefaultClient.Do(req)
+	res, err := caller.Do(req)
 	must(s.t, err)
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	must(s.t, json.NewDecoder(res.Body).Decode(answer))
@@ -185,7 +185,7 @@ func TestReturnOvertakesItsSale(t *testing.T) {
 	req, err := http.NewRequestWithContext(within(t, patience), http.MethodDelete, there.URL()+"/v1/holds/"+h.ID, nil)
 	must(t, err)
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	res, err := http.DefaultClient.Do(req)
+	res, err := caller.Do(req)
 	must(t, err)
 	must(t, res.Body.Close())
 	if res.StatusCode != http.StatusOK {

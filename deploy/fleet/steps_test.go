@@ -106,7 +106,7 @@ func recorded(t *testing.T, at *fleet.Till, rid record.RID) (c api.Committed) {
 	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet, at.URL()+"/v1/receipts/"+rid.String(), nil)
 	must(t, err)
 	req.Header.Set("Authorization", "Bearer "+fleet.Token())
-	res, err := http.DefaultClient.Do(req)
+	res, err := caller.Do(req)
 	must(t, err)
 	defer res.Body.Close() //nolint:errcheck // read to its end
 	if res.StatusCode != http.StatusOK {
